@@ -1,0 +1,82 @@
+//! The text of a variables answer, taken apart by the client.
+
+use core::fmt::Write as _;
+
+/// One `name=value`; the value without its quotes, cleaned of anything unprintable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Item {
+    /// The name.
+    pub name: String,
+    /// The value, exactly as sent but for quotes and unprintable bytes.
+    pub value: String,
+    /// Whether it stood between quotes.
+    pub quoted: bool,
+}
+
+/// Splits at commas outside quotes. Bytes that a terminal would obey, which Debian's NTPsec is
+/// known to leak into its answers, come out as `\xNN`.
+pub fn parse_items(data: &[u8]) -> Vec<Item> {
+    let mut items = Vec::new();
+    let mut in_quotes = false;
+    let separates = |byte: &u8| {
+        if *byte == b'"' {
+            in_quotes = !in_quotes;
+        }
+        *byte == b',' && !in_quotes
+    };
+    for part in data.split(separates) {
+        let part = part.trim_ascii();
+        if part.is_empty() {
+            continue;
+        }
+        let mut halves = part.splitn(2, |byte| *byte == b'=');
+        let name = escaped(halves.next().unwrap_or_default().trim_ascii());
+        let value = halves.next().unwrap_or_default().trim_ascii();
+        let inner = value.strip_prefix(b"\"").map(|rest| rest.strip_suffix(b"\"").unwrap_or(rest));
+        items.push(Item { name, value: escaped(inner.unwrap_or(value)), quoted: inner.is_some() });
+    }
+    items
+}
+
+/// Printable ASCII as it is, everything else as `\xNN`.
+fn escaped(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for byte in bytes {
+        if matches!(byte, b' '..=b'~') {
+            text.push(char::from(*byte));
+        } else {
+            // Writing to a string cannot fail.
+            let _infallible = write!(text, "\\x{byte:02x}");
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn quoted_commas_do_not_separate() {
+        let items = parse_items(b"a=1, version=\"ntpd 4,5\",\r\nflag, c=\r\n");
+        let pairs: Vec<(&str, &str)> =
+            items.iter().map(|item| (item.name.as_str(), item.value.as_str())).collect();
+        assert_eq!(pairs, [("a", "1"), ("version", "ntpd 4,5"), ("flag", ""), ("c", "")]);
+    }
+
+    #[test]
+    fn leaked_bytes_come_out_harmless() {
+        let items = parse_items(b"filtdelay=\x1b[2J\xc2");
+        assert_eq!(items.first().unwrap().value, "\\x1b[2J\\xc2");
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_unprintable_gets_through(data in proptest::collection::vec(any::<u8>(), 0..500)) {
+            for item in parse_items(&data) {
+                prop_assert!(item.name.chars().chain(item.value.chars()).all(|c| matches!(c, ' '..='~')));
+            }
+        }
+    }
+}

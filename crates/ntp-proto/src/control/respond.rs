@@ -1,0 +1,328 @@
+//! The daemon's side: one request in, a bounded number of packets out.
+//!
+//! What makes no sense as a request gets no answer; what makes sense and cannot be had gets an
+//! error of twelve bytes. Only reading is implemented.
+
+use crate::association::AssociationId;
+use crate::system::{PeerSnapshot, Snapshot};
+use crate::time::Reading;
+
+use super::message::{ControlHeader, ControlMessage, ErrorCode, FRAGMENT_LEN_MAX, Opcode};
+use super::status::{peer_status, system_status};
+use super::variables::{self, PEER_DEFAULTS, SYSTEM_DEFAULTS};
+
+/// More names than anyone has reason to ask for at once.
+const NAMES_MAX: usize = 256;
+
+/// Column after which a line of variables is broken (RFC 9327 §4, as ntpd does).
+const LINE_LEN_MAX: usize = 72;
+
+/// What the responder says of the program and machine it runs on.
+#[derive(Clone, Copy, Debug)]
+pub struct Identity<'a> {
+    /// Program and version.
+    pub version: &'a str,
+    /// The machine's architecture.
+    pub processor: &'a str,
+    /// The operating system and its release.
+    pub system: &'a str,
+    /// Both clocks, now.
+    pub now: Reading,
+}
+
+/// Answers one mode 6 datagram; no packets at all mean silence.
+pub fn respond(snapshot: &Snapshot, identity: &Identity<'_>, datagram: &[u8]) -> Vec<Vec<u8>> {
+    let Some(message) = ControlMessage::parse(datagram) else { return Vec::new() };
+    let header = &message.header;
+    if header.response || header.error || header.more || header.offset != 0 {
+        return Vec::new();
+    }
+    let leap = snapshot.system.reference.leap;
+    if !message.complete {
+        return vec![ControlMessage::write(&header.refusal(leap, ErrorCode::BadFormat), &[])];
+    }
+    match answer(snapshot, identity, &message) {
+        Ok((status, data)) => fragments(&header.reply(leap, status), &data),
+        Err(code) => vec![ControlMessage::write(&header.refusal(leap, code), &[])],
+    }
+}
+
+/// The status word and data of an answer.
+fn answer(
+    snapshot: &Snapshot,
+    identity: &Identity<'_>,
+    message: &ControlMessage<'_>,
+) -> Result<(u16, Vec<u8>), ErrorCode> {
+    let peer = match AssociationId::new(message.header.association) {
+        None => None,
+        Some(id) => Some(snapshot.peers.iter().find(|peer| peer.id == id).ok_or(ErrorCode::BadAssociation)?),
+    };
+    let status = peer.map_or_else(|| system_status(snapshot), peer_status);
+    let data = match (message.header.opcode, peer) {
+        (Opcode::ReadStatus, None) => associations(snapshot),
+        (Opcode::ReadStatus, Some(peer)) => peer_variables(&[], peer)?,
+        (Opcode::ReadVariables, None) => system_variables(&names(message.data)?, snapshot, identity)?,
+        (Opcode::ReadVariables, Some(peer)) => peer_variables(&names(message.data)?, peer)?,
+        (Opcode::Other(0), _) => Vec::new(),
+        // READCLOCK: no clock here has variables of its own.
+        (Opcode::Other(4), _) => return Err(ErrorCode::BadAssociation),
+        // Writing, configuring and listing interfaces need a key, and there is none.
+        (Opcode::Other(3 | 5 | 8 | 9 | 11), _) => return Err(ErrorCode::Permission),
+        (Opcode::Other(_), _) => return Err(ErrorCode::BadOpcode),
+    };
+    Ok((status, data))
+}
+
+/// Numbers and status words of all associations.
+fn associations(snapshot: &Snapshot) -> Vec<u8> {
+    snapshot
+        .peers
+        .iter()
+        .flat_map(|peer| [peer.id.number(), peer_status(peer)])
+        .flat_map(u16::to_be_bytes)
+        .collect()
+}
+
+/// The names in a request: separated by commas, each perhaps with a value that reading ignores.
+fn names(data: &[u8]) -> Result<Vec<String>, ErrorCode> {
+    let text = data.split(|byte| *byte == 0).next().unwrap_or_default();
+    let mut names: Vec<String> = Vec::new();
+    for part in text.split(|byte| *byte == b',') {
+        let name = part.split(|byte| *byte == b'=').next().unwrap_or_default();
+        let name = String::from_utf8_lossy(name).trim().to_owned();
+        if !name.is_empty() && !names.contains(&name) {
+            names.push(name);
+        }
+        if names.len() > NAMES_MAX {
+            return Err(ErrorCode::BadFormat);
+        }
+    }
+    Ok(names)
+}
+
+fn system_variables(
+    names: &[String],
+    snapshot: &Snapshot,
+    identity: &Identity<'_>,
+) -> Result<Vec<u8>, ErrorCode> {
+    render(names, SYSTEM_DEFAULTS, |name| variables::system(name, snapshot, identity))
+}
+
+fn peer_variables(names: &[String], peer: &PeerSnapshot) -> Result<Vec<u8>, ErrorCode> {
+    render(names, PEER_DEFAULTS, |name| variables::peer(name, peer))
+}
+
+/// The variables named, or the default ones; one unknown name refuses them all.
+fn render(
+    names: &[String],
+    defaults: &[&str],
+    value: impl Fn(&str) -> Option<String>,
+) -> Result<Vec<u8>, ErrorCode> {
+    let mut lines = Lines::default();
+    if names.is_empty() {
+        for name in defaults {
+            if let Some(value) = value(name).filter(|value| !value.is_empty()) {
+                lines.push(&format!("{name}={value}"));
+            }
+        }
+    }
+    for name in names {
+        let value = value(name).ok_or(ErrorCode::UnknownVariable)?;
+        let value = if value.is_empty() { "\"\"" } else { &value };
+        lines.push(&format!("{name}={value}"));
+    }
+    Ok(lines.finish())
+}
+
+/// Items separated by commas, broken into lines.
+#[derive(Default)]
+struct Lines {
+    text: String,
+    column: usize,
+}
+
+impl Lines {
+    fn push(&mut self, item: &str) {
+        if !self.text.is_empty() {
+            let wanted = self.column.saturating_add(item.len()).saturating_add(2);
+            let (separator, column) =
+                if wanted > LINE_LEN_MAX { (",\r\n", 0) } else { (", ", self.column.saturating_add(2)) };
+            self.text.push_str(separator);
+            self.column = column;
+        }
+        self.text.push_str(item);
+        self.column = self.column.saturating_add(item.len());
+    }
+
+    fn finish(mut self) -> Vec<u8> {
+        if !self.text.is_empty() {
+            self.text.push_str("\r\n");
+        }
+        self.text.into_bytes()
+    }
+}
+
+/// Cuts an answer into packets.
+fn fragments(header: &ControlHeader, data: &[u8]) -> Vec<Vec<u8>> {
+    if data.is_empty() {
+        return vec![ControlMessage::write(header, &[])];
+    }
+    let count = data.len().div_ceil(FRAGMENT_LEN_MAX);
+    let fragment = |(index, part): (usize, &[u8])| {
+        let offset = u16::try_from(index.saturating_mul(FRAGMENT_LEN_MAX)).unwrap_or(u16::MAX);
+        let more = index.saturating_add(1) < count;
+        ControlMessage::write(&ControlHeader { more, offset, ..*header }, part)
+    };
+    data.chunks(FRAGMENT_LEN_MAX).enumerate().map(fragment).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Reassembly, ReassemblyError, parse_items};
+    use super::*;
+    use crate::system::{ClockStart, SourceConfig, SourceKind, System, SystemConfig, Target};
+    use crate::time::{Frequency, MonoTime, NtpTimestamp, Precision};
+    use proptest::prelude::*;
+
+    #[derive(Debug)]
+    struct Fixed;
+    impl crate::random::Rng for Fixed {
+        fn next_u64(&mut self) -> u64 {
+            0x1234_5678_9abc_def0
+        }
+    }
+
+    fn now() -> Reading {
+        Reading { mono: MonoTime::from_nanos(5), system: NtpTimestamp::from_bits(0xeeae_4cbc_857e_427b) }
+    }
+
+    fn snapshot_of(servers: u8) -> Snapshot {
+        let server = |last: u8| SourceConfig {
+            kind: SourceKind::Server(Target::Address([192, 0, 2, last].into())),
+            port: 123,
+            family: crate::system::Family::Any,
+            options: crate::association::AssociationOptions::default(),
+        };
+        let config = SystemConfig {
+            sources: (0..servers).map(server).collect(),
+            discipline: crate::discipline::DisciplineConfig::default(),
+            minsane: 1,
+            precision: Precision::new(-20),
+        };
+        let start = ClockStart {
+            reading: now(),
+            timescale: crate::discipline::Timescale::Kept,
+            frequency: Frequency::ZERO,
+            drift: None,
+        };
+        System::new(config, start, Box::new(Fixed)).snapshot(now().mono)
+    }
+
+    fn ask(snapshot: &Snapshot, datagram: &[u8]) -> Vec<Vec<u8>> {
+        let identity = Identity { version: "ntpd 5", processor: "x86_64", system: "Linux/6", now: now() };
+        respond(snapshot, &identity, datagram)
+    }
+
+    fn whole(
+        snapshot: &Snapshot,
+        opcode: Opcode,
+        association: u16,
+        data: &[u8],
+    ) -> Result<Vec<u8>, ReassemblyError> {
+        let request = ControlHeader::request(opcode, 7, association);
+        let mut reassembly = Reassembly::new(request);
+        for packet in ask(snapshot, &ControlMessage::write(&request, data)) {
+            if let Some(response) = reassembly.accept(&packet)? {
+                return Ok(response.data);
+            }
+        }
+        panic!("no whole answer");
+    }
+
+    #[test]
+    fn the_default_system_variables_fit_one_packet() {
+        let snapshot = snapshot_of(1);
+        let request = ControlHeader::request(Opcode::ReadVariables, 1, 0);
+        assert_eq!(ask(&snapshot, &ControlMessage::write(&request, &[])).len(), 1);
+        let data = whole(&snapshot, Opcode::ReadVariables, 0, &[]).unwrap();
+        let names: Vec<String> = parse_items(&data).into_iter().map(|item| item.name).collect();
+        assert_eq!(names, SYSTEM_DEFAULTS);
+        for line in String::from_utf8(data).unwrap().lines() {
+            assert!(line.len() <= 76, "{line}");
+        }
+    }
+
+    #[test]
+    fn many_associations_arrive_in_fragments() {
+        let snapshot = snapshot_of(200);
+        let data = whole(&snapshot, Opcode::ReadStatus, 0, &[]).unwrap();
+        assert_eq!(data.len(), 800);
+        let request = ControlHeader::request(Opcode::ReadStatus, 1, 0);
+        assert_eq!(ask(&snapshot, &ControlMessage::write(&request, &[])).len(), 2);
+    }
+
+    #[test]
+    fn named_variables_come_in_the_order_asked() {
+        let data = whole(&snapshot_of(1), Opcode::ReadVariables, 0, b"stratum, leap=3,refid").unwrap();
+        assert_eq!(data, b"stratum=16, leap=3, refid=INIT\r\n");
+    }
+
+    #[test]
+    fn refusals_are_twelve_bytes_and_name_the_reason() {
+        let snapshot = snapshot_of(1);
+        for (opcode, association, data, code) in [
+            (2, 0, b"nosuch".as_slice(), ErrorCode::UnknownVariable),
+            (2, 1, b"".as_slice(), ErrorCode::BadAssociation),
+            (3, 0, b"".as_slice(), ErrorCode::Permission),
+            (6, 0, b"".as_slice(), ErrorCode::BadOpcode),
+        ] {
+            let request = ControlHeader::request(Opcode::from_bits(opcode), 7, association);
+            let replies = ask(&snapshot, &ControlMessage::write(&request, data));
+            assert_eq!(replies.len(), 1);
+            assert_eq!(replies[0].len(), 12);
+            assert_eq!(
+                ControlMessage::parse(&replies[0]).unwrap().header.status,
+                u16::from(code.code()) << 8
+            );
+        }
+    }
+
+    #[test]
+    fn a_count_beyond_the_data_is_bad_format_and_padding_is_not() {
+        let snapshot = snapshot_of(1);
+        let mut lying = ControlMessage::write(&ControlHeader::request(Opcode::ReadVariables, 7, 0), &[]);
+        lying[11] = 40;
+        let reply = ask(&snapshot, &lying).remove(0);
+        assert_eq!(ControlMessage::parse(&reply).unwrap().header.status, 0x0200);
+        // ntpstat sends 576 bytes with a count of 0.
+        let mut padded = ControlMessage::write(&ControlHeader::request(Opcode::ReadVariables, 7, 0), &[]);
+        padded.resize(576, 0);
+        assert!(ask(&snapshot, &padded)[0].len() > 12);
+    }
+
+    #[test]
+    fn responses_and_fragments_are_not_requests() {
+        let snapshot = snapshot_of(1);
+        for bit in [0x80, 0x40, 0x20] {
+            let mut bytes = ControlMessage::write(&ControlHeader::request(Opcode::ReadVariables, 7, 0), &[]);
+            bytes[1] |= bit;
+            assert!(ask(&snapshot, &bytes).is_empty());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_datagram_gets_a_bounded_ascii_answer(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
+            let snapshot = snapshot_of(3);
+            let mut control = bytes;
+            if let Some(first) = control.first_mut() {
+                *first = 0x16;
+            }
+            let replies = ask(&snapshot, &control);
+            prop_assert!(replies.len() <= 3);
+            for reply in replies {
+                prop_assert!(reply.len() <= 480);
+            }
+        }
+    }
+}

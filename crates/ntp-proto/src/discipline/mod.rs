@@ -1,0 +1,325 @@
+//! What is done about a known error: step, slew, wait or give up (RFC 5905 §11.3).
+//!
+//! `ledger.rs` knows what has been corrected, `steering.rs` how to correct a little; this file
+//! decides which of the remedies an error calls for.
+
+mod ledger;
+mod steering;
+
+use core::time::Duration;
+
+use crate::estimator::Estimate;
+use crate::time::{Frequency, MonoTime, NtpDuration};
+
+pub use ledger::{CorrectionLedger, Timescale};
+pub use steering::{SLEW_MAX, SLEW_MAX_STARTING, Steering};
+
+/// How soon a surprising first sample is asked to be confirmed.
+const CONFIRM_SECONDS: u64 = 2;
+
+/// The samples after the start during which slews are kept short.
+const STARTING_SAMPLES: u32 = 12;
+
+/// Thresholds and switches, from ntp.conf and the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DisciplineConfig {
+    /// Larger errors are stepped; zero means never (`tinker step`, default 128 ms).
+    pub step: NtpDuration,
+    /// How long a larger error must last before it is stepped (`tinker stepout`, default 300 s).
+    pub stepout: Duration,
+    /// Larger errors end the daemon; zero means never (`tinker panic`, default 1000 s).
+    pub panic: NtpDuration,
+    /// The first correction may exceed the panic threshold (`-g`).
+    pub allow_first_panic: bool,
+    /// Set the clock once and finish (`-q`).
+    pub once: bool,
+    /// Leave the clock alone (`disable ntp`).
+    pub disabled: bool,
+}
+
+impl Default for DisciplineConfig {
+    fn default() -> Self {
+        Self {
+            step: NtpDuration::from_millis(128),
+            stepout: Duration::from_mins(5),
+            panic: NtpDuration::from_seconds(1000),
+            allow_first_panic: false,
+            once: false,
+            disabled: false,
+        }
+    }
+}
+
+/// What to do about an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remedy {
+    /// Nothing now.
+    Wait,
+    /// Another sample within so many seconds.
+    Confirm(u64),
+    /// Run at this frequency.
+    Frequency(Frequency),
+    /// Step by this much, then run at this frequency.
+    Step(NtpDuration, Frequency),
+    /// The error is beyond the panic threshold: nothing sane can be done.
+    Panic(NtpDuration),
+}
+
+/// Where the discipline stands (RFC 5905 §11.3's state machine, without its frequency states).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Never been right yet; the large error that awaits confirmation.
+    Starting(Option<NtpDuration>),
+    /// In step.
+    Following,
+    /// A large error has been seen since then and may be a spike (RFC 5905 §11.3 SPIK).
+    Spike(MonoTime),
+}
+
+/// Decides about errors and remembers how large they have been.
+#[derive(Clone, Debug)]
+pub struct Discipline {
+    config: DisciplineConfig,
+    phase: Phase,
+    steering: Steering,
+    samples: u32,
+    /// System minus true time at the last update, before its correction.
+    error: NtpDuration,
+    error_variance: f64,
+    wander_variance: f64,
+}
+
+impl Discipline {
+    /// Starts with the frequency correction in force.
+    pub const fn new(config: DisciplineConfig, frequency: Frequency) -> Self {
+        Self {
+            config,
+            phase: Phase::Starting(None),
+            steering: Steering::new(frequency),
+            samples: 0,
+            error: NtpDuration::ZERO,
+            error_variance: 0.0,
+            wander_variance: 0.0,
+        }
+    }
+
+    /// Decides about `error` (system minus true time), given the estimate behind it and the
+    /// shortest poll interval of the sources followed.
+    pub fn update(
+        &mut self,
+        now: MonoTime,
+        estimate: &Estimate,
+        error: NtpDuration,
+        poll: Duration,
+    ) -> Remedy {
+        self.samples = self.samples.saturating_add(1);
+        self.error = error;
+        if self.config.disabled {
+            self.phase = Phase::Following;
+            return Remedy::Wait;
+        }
+        if self.is_panic(error) {
+            return Remedy::Panic(error);
+        }
+        let base = -estimate.frequency;
+        let large = self.config.step > NtpDuration::ZERO && error.abs() > self.config.step;
+        match self.phase {
+            // A step cannot be taken back, so one sample is never enough for it.
+            // DEVIATION(ntp 4.2.8): it steps on the first filtered sample.
+            Phase::Starting(first) if large && !first.is_some_and(|first| agree(first, error)) => {
+                self.phase = Phase::Starting(Some(error));
+                Remedy::Confirm(CONFIRM_SECONDS)
+            }
+            Phase::Starting(_) if large || self.config.once => self.step(error, base),
+            Phase::Following if large => {
+                self.phase = Phase::Spike(now);
+                Remedy::Frequency(self.steering.hold(base))
+            }
+            Phase::Spike(since) if large => {
+                let sure = estimate.uncertainty < NtpDuration::from_units(error.abs().units() / 4);
+                if now.since(since) >= self.config.stepout && sure {
+                    self.step(error, base)
+                } else {
+                    Remedy::Frequency(self.steering.hold(base))
+                }
+            }
+            Phase::Starting(_) => {
+                let frequency = self.slew(now, error, base, poll, SLEW_MAX_STARTING);
+                self.phase = Phase::Following;
+                Remedy::Frequency(frequency)
+            }
+            Phase::Following | Phase::Spike(_) => {
+                self.phase = Phase::Following;
+                Remedy::Frequency(self.slew(now, error, base, poll, SLEW_MAX))
+            }
+        }
+    }
+
+    /// The clock runs on: if a slew has ended, the frequency to return to.
+    pub fn handle_timeout(&mut self, now: MonoTime) -> Option<Frequency> {
+        self.steering.handle_timeout(now)
+    }
+
+    /// When [`Self::handle_timeout`] wants to be called.
+    pub const fn next_timeout(&self) -> Option<MonoTime> {
+        self.steering.next_timeout()
+    }
+
+    /// Whether the clock has been set or found right since the start.
+    pub const fn is_synchronized(&self) -> bool {
+        !matches!(self.phase, Phase::Starting(_))
+    }
+
+    /// Whether a large error is being waited out.
+    pub const fn is_spike(&self) -> bool {
+        matches!(self.phase, Phase::Spike(_))
+    }
+
+    /// The frequency correction that holds the clock true (RFC 5905 §11.3 freq).
+    pub const fn frequency(&self) -> Frequency {
+        self.steering.base()
+    }
+
+    /// System minus true time at the last update, before its correction.
+    pub const fn error(&self) -> NtpDuration {
+        self.error
+    }
+
+    /// RMS of recent errors (RFC 5905 §11.3 jitter).
+    pub fn clock_jitter(&self) -> NtpDuration {
+        NtpDuration::from_seconds_f64(self.error_variance.sqrt())
+    }
+
+    /// RMS of recent frequency changes (RFC 5905 §11.3 wander).
+    pub fn clock_wander(&self) -> Frequency {
+        Frequency::from_ratio(self.wander_variance.sqrt())
+    }
+
+    fn slew(
+        &mut self,
+        now: MonoTime,
+        error: NtpDuration,
+        base: Frequency,
+        poll: Duration,
+        limit: Frequency,
+    ) -> Frequency {
+        let length = if self.samples <= STARTING_SAMPLES { poll / 4 } else { poll };
+        let before = self.steering.base();
+        let frequency = self.steering.slew(now, error, base, length, limit);
+        let change = (self.steering.base() - before).as_ratio();
+        self.error_variance += (error.as_seconds_f64().powi(2) - self.error_variance) / 8.0;
+        self.wander_variance += (change.powi(2) - self.wander_variance) / 8.0;
+        frequency
+    }
+
+    fn step(&mut self, error: NtpDuration, base: Frequency) -> Remedy {
+        self.phase = Phase::Following;
+        Remedy::Step(-error, self.steering.hold(base))
+    }
+
+    /// The gate of `-g` opens once: after the first correction it is closed for good.
+    fn is_panic(&self, error: NtpDuration) -> bool {
+        let beyond = self.config.panic > NtpDuration::ZERO && error.abs() > self.config.panic;
+        beyond && (self.is_synchronized() || !self.config.allow_first_panic)
+    }
+}
+
+/// Whether two large errors tell the same story.
+fn agree(first: NtpDuration, second: NtpDuration) -> bool {
+    let allowance = NtpDuration::from_units(second.abs().units() / 16).min(NtpDuration::from_millis(500));
+    (first - second).abs() <= allowance.max(NtpDuration::from_millis(20))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POLL: Duration = Duration::from_secs(64);
+
+    fn estimate() -> Estimate {
+        Estimate {
+            lead: NtpDuration::ZERO,
+            frequency: Frequency::from_ppm(5.0),
+            uncertainty: NtpDuration::from_micros(10),
+            frequency_uncertainty: Frequency::ZERO,
+        }
+    }
+
+    fn at(seconds: u64) -> MonoTime {
+        MonoTime::ZERO + Duration::from_secs(seconds)
+    }
+
+    fn following() -> Discipline {
+        let mut discipline = Discipline::new(DisciplineConfig::default(), Frequency::ZERO);
+        discipline.update(at(0), &estimate(), NtpDuration::ZERO, POLL);
+        discipline
+    }
+
+    #[test]
+    fn the_first_step_waits_for_a_second_opinion() {
+        let mut discipline = Discipline::new(DisciplineConfig::default(), Frequency::ZERO);
+        let half = NtpDuration::from_millis(500);
+        assert_eq!(discipline.update(at(0), &estimate(), half, POLL), Remedy::Confirm(2));
+        assert!(!discipline.is_synchronized());
+        let remedy = discipline.update(at(2), &estimate(), half, POLL);
+        assert_eq!(remedy, Remedy::Step(-half, Frequency::from_ppm(-5.0)));
+        assert!(discipline.is_synchronized());
+    }
+
+    #[test]
+    fn two_opinions_that_differ_are_not_enough() {
+        let mut discipline = Discipline::new(DisciplineConfig::default(), Frequency::ZERO);
+        discipline.update(at(0), &estimate(), NtpDuration::from_seconds(30), POLL);
+        let remedy = discipline.update(at(2), &estimate(), NtpDuration::from_millis(500), POLL);
+        assert_eq!(remedy, Remedy::Confirm(2));
+    }
+
+    #[test]
+    fn a_small_error_is_slewed_at_once() {
+        let mut discipline = Discipline::new(DisciplineConfig::default(), Frequency::ZERO);
+        let remedy = discipline.update(at(0), &estimate(), NtpDuration::from_millis(16), POLL);
+        let Remedy::Frequency(frequency) = remedy else { panic!("{remedy:?}") };
+        assert!((frequency.as_ppm() + 1005.0).abs() < 0.1, "{frequency:?}");
+    }
+
+    #[test]
+    fn once_in_step_a_large_error_is_waited_out_for_stepout() {
+        let mut discipline = following();
+        let second = NtpDuration::from_seconds(1);
+        for seconds in [64, 128, 300] {
+            let remedy = discipline.update(at(seconds), &estimate(), second, POLL);
+            assert_eq!(remedy, Remedy::Frequency(Frequency::from_ppm(-5.0)));
+            assert!(discipline.is_spike());
+        }
+        assert!(matches!(discipline.update(at(364), &estimate(), second, POLL), Remedy::Step(..)));
+    }
+
+    #[test]
+    fn a_spike_that_passes_is_forgotten() {
+        let mut discipline = following();
+        discipline.update(at(64), &estimate(), NtpDuration::from_seconds(1), POLL);
+        discipline.update(at(128), &estimate(), NtpDuration::ZERO, POLL);
+        assert!(!discipline.is_spike());
+    }
+
+    #[test]
+    fn beyond_the_panic_threshold_only_g_helps_and_only_once() {
+        let hour = NtpDuration::from_seconds(3600);
+        let mut strict = Discipline::new(DisciplineConfig::default(), Frequency::ZERO);
+        assert_eq!(strict.update(at(0), &estimate(), hour, POLL), Remedy::Panic(hour));
+
+        let config = DisciplineConfig { allow_first_panic: true, ..DisciplineConfig::default() };
+        let mut lenient = Discipline::new(config, Frequency::ZERO);
+        assert_eq!(lenient.update(at(0), &estimate(), hour, POLL), Remedy::Confirm(2));
+        assert!(matches!(lenient.update(at(2), &estimate(), hour, POLL), Remedy::Step(..)));
+        assert_eq!(lenient.update(at(64), &estimate(), hour, POLL), Remedy::Panic(hour));
+    }
+
+    #[test]
+    fn tinker_step_zero_never_steps() {
+        let config = DisciplineConfig { step: NtpDuration::ZERO, ..DisciplineConfig::default() };
+        let mut discipline = Discipline::new(config, Frequency::ZERO);
+        let remedy = discipline.update(at(0), &estimate(), NtpDuration::from_seconds(5), POLL);
+        assert!(matches!(remedy, Remedy::Frequency(_)));
+    }
+}

@@ -1,0 +1,185 @@
+//! One path: its shortest round trip, its jitter, and whether its route has changed.
+
+use alloc::collections::VecDeque;
+
+/// Round trips remembered.
+const RING: usize = 512;
+/// Excesses over the minimum from which the jitter scale is taken.
+const SCALE_WINDOW: usize = 64;
+/// Round trips that must agree before a path is believed to have become longer. Eight were too
+/// few: queues that stand for minutes then look like a new route.
+const ROUTE_CHANGE: usize = 12;
+/// Round trips after which such a change is suspected.
+const SUSPICION: usize = 4;
+/// Median of the sum of two exponentials of mean one: turns a median excess into a scale.
+const MEDIAN_OF_TWO: f64 = 1.678;
+
+/// What one exchange looks like on its path.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct PathView {
+    /// Round trip of this exchange.
+    pub(super) round_trip: f64,
+    /// Width of the interval in which the lead must lie.
+    pub(super) width: f64,
+    /// Variance that blurs the interval's edges.
+    pub(super) edge_variance: f64,
+    /// How far the shortest round trip has just moved; zero if it has not.
+    pub(super) jump: f64,
+    /// The path may just have changed.
+    pub(super) suspect: bool,
+}
+
+/// Remembers round trips.
+#[derive(Clone, Debug, Default)]
+pub(super) struct PathTracker {
+    ring: VecDeque<f64>,
+    minimum: f64,
+    scale: Option<f64>,
+    scale_before_jump: f64,
+    since_jump: u32,
+}
+
+impl PathTracker {
+    /// Takes in a round trip; `floor` is the variance of the clocks' resolution. `None` if it is
+    /// not finite, or more negative than the clocks' resolution explains.
+    pub(super) fn observe(&mut self, round_trip: f64, floor: f64) -> Option<PathView> {
+        if !round_trip.is_finite() || round_trip < -100e-6 - 10.0 * floor.sqrt() {
+            return None;
+        }
+        let jump = self.push(round_trip);
+        let suspect = jump > 0.0 || self.has_grown(SUSPICION, 2.0).is_some();
+        let scale = self.update_scale(round_trip);
+        let count = as_f64(self.ring.len());
+        let minimum_error = scale / count.sqrt() * (1.0 + 0.6 / count);
+        Some(PathView {
+            round_trip,
+            width: (round_trip - (self.minimum - 1.25 * minimum_error)).max(0.0),
+            edge_variance: floor + (0.33 * minimum_error).powi(2),
+            jump,
+            suspect,
+        })
+    }
+
+    /// Adds to the ring; returns by how much the minimum jumped, zero if it did not.
+    fn push(&mut self, round_trip: f64) -> f64 {
+        self.since_jump = self.since_jump.saturating_add(1);
+        if self.ring.is_empty() {
+            self.restart(&[round_trip]);
+            return 0.0;
+        }
+        let old = self.minimum;
+        let shorter = old - round_trip;
+        let scale = self.scale.unwrap_or_else(|| 0.05 * round_trip.abs());
+        let surprising = if self.since_jump < 16 {
+            shorter > scale / 10.0
+        } else {
+            shorter > 3.0 * scale / as_f64(self.ring.len()).sqrt() + scale / 2.0
+        };
+        if surprising {
+            self.restart(&[round_trip]);
+            return shorter;
+        }
+        self.ring.push_back(round_trip);
+        self.minimum = self.minimum.min(round_trip);
+        if self.ring.len() > RING
+            && let Some(evicted) = self.ring.pop_front()
+            && evicted <= self.minimum
+        {
+            self.minimum = least(&self.ring);
+        }
+        if let Some(lowest) = self.has_grown(ROUTE_CHANGE, 3.0) {
+            let kept: Vec<f64> = self.newest(ROUTE_CHANGE).collect();
+            self.restart(&kept);
+            return lowest - old;
+        }
+        0.0
+    }
+
+    /// Whether the last `count` round trips all lie above the minimum by more than their own
+    /// spread explains; if so, the lowest of them.
+    fn has_grown(&self, count: usize, spreads: f64) -> Option<f64> {
+        if self.ring.len() <= count {
+            return None;
+        }
+        let lowest = self.newest(count).fold(f64::INFINITY, f64::min);
+        let spread = self.newest(count).map(|trip| trip - lowest).sum::<f64>() / as_f64(count) / 2.0;
+        let growth = lowest - self.minimum;
+        let scale = self.scale.unwrap_or(0.0);
+        (growth > spreads * spread + 1e-7 && growth > 3.0 * scale).then_some(lowest)
+    }
+
+    fn newest(&self, count: usize) -> impl Iterator<Item = f64> + '_ {
+        self.ring.iter().rev().take(count).copied()
+    }
+
+    fn restart(&mut self, kept: &[f64]) {
+        self.ring.clear();
+        self.ring.extend(kept);
+        self.minimum = least(&self.ring);
+        self.since_jump = 0;
+        self.scale_before_jump = self.scale.unwrap_or_else(|| 0.05 * self.minimum.abs());
+    }
+
+    /// The jitter scale: the median excess, blended with what was known before the ring began.
+    fn update_scale(&mut self, round_trip: f64) -> f64 {
+        let mut excesses: Vec<f64> = self.newest(SCALE_WINDOW).map(|trip| trip - self.minimum).collect();
+        excesses.sort_by(f64::total_cmp);
+        let median = excesses.get(excesses.len() / 2).copied().unwrap_or(0.0) / MEDIAN_OF_TWO;
+        let count = as_f64(self.ring.len());
+        let before = if self.scale.is_none() { 0.05 * round_trip.abs() } else { self.scale_before_jump };
+        let blended = if count <= 32.0 { (count * median + 4.0 * before) / (count + 4.0) } else { median };
+        let scale = blended.max(1e-9);
+        self.scale = Some(scale);
+        scale
+    }
+}
+
+fn least(ring: &VecDeque<f64>) -> f64 {
+    ring.iter().copied().fold(f64::INFINITY, f64::min)
+}
+
+/// Counts of at most a few hundred.
+#[expect(clippy::cast_precision_loss, reason = "a ring's length")]
+const fn as_f64(count: usize) -> f64 {
+    count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FLOOR: f64 = 1e-14;
+
+    #[test]
+    fn a_longer_route_is_noticed_after_twelve_packets_and_not_before() {
+        let mut path = PathTracker::default();
+        for round in 0..40 {
+            let wobble = f64::from(round % 5) * 10e-6;
+            assert!(!path.observe(0.010 + wobble, FLOOR).unwrap().suspect, "{round}");
+        }
+        let jumps: Vec<f64> = (0..14)
+            .map(|round| path.observe(0.020 + f64::from(round % 5) * 10e-6, FLOOR).unwrap().jump)
+            .collect();
+        assert!(jumps[..11].iter().all(|jump| *jump == 0.0), "{jumps:?}");
+        assert!((jumps[11] - 0.010).abs() < 1e-4, "{jumps:?}");
+    }
+
+    #[test]
+    fn the_quickest_packet_has_the_narrowest_interval() {
+        let mut path = PathTracker::default();
+        for round in 0..50 {
+            path.observe(0.010 + f64::from(round % 7) * 1e-4, FLOOR);
+        }
+        let quick = path.observe(0.010, FLOOR).unwrap();
+        let slow = path.observe(0.0106, FLOOR).unwrap();
+        assert!(quick.width < 1e-4 && slow.width > 5e-4);
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        let mut path = PathTracker::default();
+        assert!(path.observe(f64::NAN, FLOOR).is_none());
+        assert!(path.observe(f64::INFINITY, FLOOR).is_none());
+        assert!(path.observe(-1.0, FLOOR).is_none());
+    }
+}

@@ -1,0 +1,170 @@
+//! What goes in besides time and datagrams, and what comes out: requests to the shell, and events.
+
+use core::net::{IpAddr, SocketAddr};
+
+use crate::association::{AssociationId, Rejection};
+use crate::time::{Frequency, MonoTime, NtpDuration, Reading};
+use crate::wire::{HEADER_LEN, KissCode};
+
+use super::config::Family;
+
+/// Names a line of ntp.conf that declares a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SourceId(pub(super) usize);
+
+/// A datagram that arrived on an association's own socket.
+#[derive(Clone, Copy, Debug)]
+pub struct Received<'a> {
+    /// Whose socket.
+    pub association: AssociationId,
+    /// The datagram.
+    pub bytes: &'a [u8],
+    /// The address it was sent to.
+    pub local: SocketAddr,
+    /// When it arrived, from the kernel's stamp where there is one.
+    pub arrived: Reading,
+}
+
+/// What the shell must do. It does so at once and in order.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// Send a request from the association's own socket, opening one on a random port if needed,
+    /// and report [`ClockReport::Sent`] or [`ClockReport::SendFailed`].
+    Send {
+        /// Whose socket.
+        association: AssociationId,
+        /// To whom.
+        remote: SocketAddr,
+        /// The request.
+        packet: [u8; HEADER_LEN],
+    },
+    /// Close the association's socket; the next request leaves from another port.
+    Close(AssociationId),
+    /// Resolve a name and call `handle_resolved`.
+    Resolve {
+        /// For whom.
+        source: SourceId,
+        /// The name.
+        name: String,
+        /// Restricts the addresses.
+        family: Family,
+    },
+    /// Do something to the clock, and report what came of it.
+    Steer(ClockRequest),
+    /// Write the frequency to the drift file.
+    StoreDrift(Frequency),
+    /// Tell the administrator.
+    Report(Event),
+    /// End the daemon.
+    Finish(Outcome),
+}
+
+/// The only requests that the clock hears. The shell checks their bounds again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClockRequest {
+    /// Run with this frequency correction.
+    SetFrequency(Frequency),
+    /// Step by this much; positive is forward.
+    Step(NtpDuration),
+    /// Tell the kernel how far the clock may be off.
+    SetStatus {
+        /// Whether the clock follows a source.
+        synchronized: bool,
+        /// One standard deviation.
+        estimated_error: NtpDuration,
+        /// A bound.
+        maximum_error: NtpDuration,
+    },
+}
+
+/// What has happened to the clock or to a request, as the shell saw it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClockReport {
+    /// A request has left.
+    Sent {
+        /// Whose.
+        association: AssociationId,
+        /// Both clocks, read just before it left.
+        at: Reading,
+    },
+    /// A request could not leave.
+    SendFailed {
+        /// Whose.
+        association: AssociationId,
+    },
+    /// The clock runs with another frequency correction, as quantised by the kernel.
+    FrequencySet {
+        /// The one in force.
+        frequency: Frequency,
+        /// Since when.
+        at: MonoTime,
+    },
+    /// The clock has been stepped.
+    Stepped {
+        /// By how much, as read back.
+        offset: NtpDuration,
+    },
+}
+
+/// Why a daemon ends by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// `-q`: the clock is set.
+    Set,
+    /// `-q`: no source answered in time.
+    NoTime,
+    /// The error is beyond the panic threshold.
+    Panic(NtpDuration),
+}
+
+/// Something an administrator may want to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A name has addresses.
+    Resolved {
+        /// The name.
+        name: String,
+        /// Those that are used.
+        addresses: Vec<IpAddr>,
+    },
+    /// A name has none, or no resolver answered.
+    Unresolved {
+        /// The name.
+        name: String,
+        /// What the resolver said.
+        reason: String,
+        /// Seconds until the next try.
+        retry_seconds: u64,
+    },
+    /// A source answers.
+    Reachable(SocketAddr),
+    /// A source has not answered eight polls.
+    Unreachable(SocketAddr),
+    /// An answer with our nonce could not be used.
+    Rejected {
+        /// Whose.
+        remote: SocketAddr,
+        /// Why.
+        reason: Rejection,
+    },
+    /// A server asked us to slow down or go away.
+    Kissed {
+        /// Which.
+        remote: SocketAddr,
+        /// With what code.
+        code: KissCode,
+    },
+    /// Another source leads.
+    SystemPeer(Option<SocketAddr>),
+    /// The local clock leads, because nobody else does.
+    LocalReference,
+    /// The clock is being stepped.
+    Stepping(NtpDuration),
+    /// The clock is right for the first time.
+    Synchronized {
+        /// What remained to be slewed.
+        error: NtpDuration,
+    },
+    /// A large error is being waited out.
+    Spike(NtpDuration),
+}

@@ -1,0 +1,171 @@
+//! From a sample to a correction: select, estimate, correct.
+
+use core::time::Duration;
+
+use crate::association::{Association, AssociationId, Measurement};
+use crate::discipline::Remedy;
+use crate::estimator::Estimate;
+use crate::select::{Candidate, DISTANCE_MAX, Selection, Standing};
+use crate::time::{MonoTime, NtpDuration, Reading};
+use crate::wire::Leap;
+
+use super::System;
+use super::action::{ClockRequest, Event, Outcome};
+use super::reference::{Reference, SystemEvent};
+use super::snapshot::PeerEvent;
+
+/// How soon a sample far from expectation is asked to be confirmed.
+const VERIFY_SECONDS: u64 = 4;
+
+impl System {
+    /// A good sample has come in.
+    pub(super) fn follow(
+        &mut self,
+        now: MonoTime,
+        id: AssociationId,
+        sample: &Measurement,
+        arrived: Reading,
+    ) {
+        self.select(now);
+        if !self.standing(id).survives() || self.finished {
+            return;
+        }
+        let fit = self.estimator.observe(id, sample);
+        let Some(member) = self.members.get_mut(&id) else { return };
+        member.followed = true;
+        let Some(fit) = fit else { return };
+        member.association.judge_poll(fit.expected);
+        if fit.verify {
+            member.association.verify_within(now, VERIFY_SECONDS);
+        }
+        if let Some(estimate) = self.estimator.estimate(now) {
+            self.correct(now, id, &estimate, arrived);
+        }
+    }
+
+    /// Votes anew, because something has been learnt or time has passed.
+    pub(super) fn select(&mut self, now: MonoTime) {
+        let candidates: Vec<Candidate> =
+            self.members.values().filter_map(|member| self.candidate(&member.association, now)).collect();
+        let before = self.selection.system_peer();
+        self.selection = Selection::vote(&candidates, self.config.minsane);
+        let leader = self.selection.system_peer();
+        for (id, member) in &mut self.members {
+            // A falseticker's path must not go on pulling at the others.
+            if member.followed && self.selection.standing(*id) == Standing::Falseticker {
+                member.followed = false;
+                self.estimator.forget(*id);
+            }
+        }
+        if leader != before {
+            self.announce(leader);
+        }
+    }
+
+    /// What a source brings to the vote, if it may vote at all (RFC 5905 §11.2's fitness tests).
+    fn candidate(&self, association: &Association, now: MonoTime) -> Option<Candidate> {
+        let state = association.state();
+        let options = association.options();
+        let server = state.server()?;
+        let best = state.register().best()?;
+        let root_distance = state.root_distance(now)?;
+        let fit = !options.noselect
+            && !state.reach().is_unreachable()
+            && state.kiss().is_none_or(|_| association.next_timeout().is_some())
+            && server.leap != Leap::Unknown
+            && server.stratum.is_synchronized()
+            && !state.is_loop()
+            && root_distance < DISTANCE_MAX;
+        let drifted = (-self.discipline.frequency()).over(now.since(best.at));
+        fit.then_some(Candidate {
+            id: association.id(),
+            lead: best.lead + drifted,
+            root_distance,
+            stratum: server.stratum,
+            prefer: options.prefer,
+            truechimer: options.truechimer,
+        })
+    }
+
+    fn announce(&mut self, leader: Option<AssociationId>) {
+        let remote = leader.and_then(|id| self.members.get_mut(&id)).map(|member| {
+            member.events.note(PeerEvent::SystemPeer);
+            member.association.remote()
+        });
+        if remote.is_none() {
+            self.events.note(SystemEvent::NoSystemPeer);
+        }
+        self.report(Event::SystemPeer(remote));
+    }
+
+    /// Does about the error what the discipline says.
+    fn correct(&mut self, now: MonoTime, id: AssociationId, estimate: &Estimate, arrived: Reading) {
+        let error = estimate.lead + self.ledger.correction(now);
+        let was_synchronized = self.discipline.is_synchronized();
+        let was_spike = self.discipline.is_spike();
+        let remedy = self.discipline.update(now, estimate, error, self.shortest_poll());
+        match remedy {
+            Remedy::Wait => {}
+            Remedy::Confirm(seconds) => {
+                if let Some(member) = self.members.get_mut(&id) {
+                    member.association.verify_within(now, seconds);
+                }
+            }
+            Remedy::Frequency(frequency) => self.steer(ClockRequest::SetFrequency(frequency)),
+            Remedy::Step(offset, frequency) => {
+                self.report(Event::Stepping(offset));
+                self.events.note(SystemEvent::ClockStep);
+                self.steer(ClockRequest::Step(offset));
+                self.steer(ClockRequest::SetFrequency(frequency));
+            }
+            Remedy::Panic(error) => {
+                self.events.note(SystemEvent::PanicStop);
+                self.finish(Outcome::Panic(error));
+                return;
+            }
+        }
+        if self.discipline.is_spike() && !was_spike {
+            self.events.note(SystemEvent::SpikeDetect);
+            self.report(Event::Spike(error));
+        }
+        if !self.discipline.is_synchronized() {
+            return;
+        }
+        let stepped = matches!(remedy, Remedy::Step(..));
+        let remaining = if stepped { NtpDuration::ZERO } else { error };
+        if !was_synchronized {
+            self.events.note(SystemEvent::ClockSync);
+            self.report(Event::Synchronized { error: remaining });
+        }
+        self.update_reference(now, estimate, remaining, arrived);
+        if self.config.discipline.once {
+            self.finish(Outcome::Set);
+        }
+    }
+
+    /// Our variables follow the system peer's (RFC 5905 §11.3 `clock_update`).
+    fn update_reference(&mut self, now: MonoTime, estimate: &Estimate, error: NtpDuration, arrived: Reading) {
+        let leader = self.selection.system_peer().and_then(|id| self.members.get(&id));
+        let Some(leader) = leader else { return };
+        let reference =
+            Reference::of_peer(&leader.association, self.config.precision, estimate, error, arrived, now);
+        if let Some(reference) = reference {
+            self.reference = reference;
+            self.steer(ClockRequest::SetStatus {
+                synchronized: true,
+                estimated_error: estimate.uncertainty,
+                maximum_error: reference.root_distance(now),
+            });
+        }
+    }
+
+    /// The shortest poll interval among the survivors.
+    fn shortest_poll(&self) -> Duration {
+        self.members
+            .iter()
+            .filter(|(id, _)| self.selection.standing(**id).survives())
+            .map(|(_, member)| member.association.state().poll().interval().interval())
+            .min()
+            .unwrap_or_default()
+    }
+}

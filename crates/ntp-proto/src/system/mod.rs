@@ -1,0 +1,263 @@
+//! The system process: owns every association and the discipline, and is driven by four verbs.
+//!
+//! `sources.rs` turns lines of ntp.conf into associations, `follow.rs` goes from a sample to a
+//! correction, `reference.rs` says what we are to our clients, `snapshot.rs` what we look like.
+
+mod action;
+mod config;
+mod follow;
+mod reference;
+mod snapshot;
+mod sources;
+
+use alloc::collections::{BTreeMap, VecDeque};
+use core::time::Duration;
+
+use crate::association::{Association, AssociationId, Rejection};
+use crate::discipline::{CorrectionLedger, Discipline};
+use crate::estimator::Estimator;
+use crate::random::Rng;
+use crate::select::{Selection, Standing};
+use crate::time::{Frequency, MonoTime};
+
+pub use action::{Action, ClockReport, ClockRequest, Event, Outcome, Received, SourceId};
+pub use config::{ClockStart, Family, SourceConfig, SourceKind, SystemConfig, Target};
+pub use reference::{Reference, SystemEvent};
+pub use snapshot::{EventLog, PeerEvent, PeerKind, PeerSnapshot, Snapshot, SystemVariables};
+pub use sources::POOL_SIZE;
+
+use sources::Source;
+
+/// How often the frequency is remembered if it has changed.
+const DRIFT_INTERVAL: Duration = Duration::from_hours(1);
+
+/// How long `-q` waits for a source.
+const ONCE_PATIENCE: Duration = Duration::from_mins(1);
+
+/// The standard deviation of a frequency that nobody has measured.
+const FREQUENCY_UNKNOWN: Frequency = Frequency::from_scaled_ppm(100 << 16);
+
+/// The standard deviation of a frequency from a drift file.
+const FREQUENCY_REMEMBERED: Frequency = Frequency::from_scaled_ppm(1 << 16);
+
+/// One association with its place in the system.
+#[derive(Debug)]
+struct Member {
+    association: Association,
+    source: SourceId,
+    /// The name it was resolved from, for display.
+    host: Option<String>,
+    events: EventLog<PeerEvent>,
+    /// Whether its samples are in the estimate.
+    followed: bool,
+}
+
+/// A client of some sources and the discipline of one clock.
+#[derive(Debug)]
+pub struct System {
+    config: SystemConfig,
+    rng: Box<dyn Rng>,
+    sources: Vec<Source>,
+    members: BTreeMap<AssociationId, Member>,
+    next_id: u16,
+    ledger: CorrectionLedger,
+    estimator: Estimator,
+    discipline: Discipline,
+    selection: Selection,
+    reference: Reference,
+    events: EventLog<SystemEvent>,
+    started: MonoTime,
+    stored_drift: Option<Frequency>,
+    store_due: MonoTime,
+    local_due: MonoTime,
+    finished: bool,
+    actions: VecDeque<Action>,
+}
+
+impl System {
+    /// Takes over a clock.
+    pub fn new(config: SystemConfig, clock: ClockStart, mut rng: Box<dyn Rng>) -> Self {
+        let now = clock.reading.mono;
+        let correction = clock.drift.unwrap_or(clock.frequency);
+        let deviation = if clock.drift.is_some() { FREQUENCY_REMEMBERED } else { FREQUENCY_UNKNOWN };
+        let next_id = u16::try_from(rng.next_u64() >> 48).unwrap_or(1);
+        let mut system = Self {
+            sources: Vec::new(),
+            members: BTreeMap::new(),
+            next_id,
+            ledger: CorrectionLedger::new(clock.timescale, clock.reading, clock.frequency),
+            estimator: Estimator::new(-correction, deviation, config.precision),
+            discipline: Discipline::new(config.discipline, correction),
+            selection: Selection::default(),
+            reference: Reference::unsynchronized(config.precision, now),
+            events: EventLog::new(SystemEvent::Restart),
+            started: now,
+            stored_drift: clock.drift,
+            store_due: now + DRIFT_INTERVAL,
+            local_due: now + Self::local_clock_patience(&config.sources),
+            finished: false,
+            actions: VecDeque::new(),
+            config,
+            rng,
+        };
+        if correction != clock.frequency && !system.config.discipline.disabled {
+            system.steer(ClockRequest::SetFrequency(correction));
+        }
+        system.declare_sources(now);
+        system
+    }
+
+    /// A datagram arrived on an association's socket.
+    pub fn handle_datagram(&mut self, now: MonoTime, received: Received<'_>) {
+        let raw = self.ledger.undisciplined(received.arrived);
+        let Some(member) = self.members.get_mut(&received.association) else { return };
+        let remote = member.association.remote();
+        let was_unreachable = member.association.state().reach().is_unreachable();
+        let verdict = member.association.handle_answer(received.arrived, raw, received.local, received.bytes);
+        match verdict {
+            Ok(measurement) => {
+                if was_unreachable {
+                    member.events.note(PeerEvent::Reachable);
+                    self.report(Event::Reachable(remote));
+                }
+                self.follow(now, received.association, &measurement, received.arrived);
+            }
+            Err(Rejection::Kiss(code)) => {
+                member.events.note(PeerEvent::of_kiss(code));
+                self.report(Event::Kissed { remote, code });
+                self.select(now);
+            }
+            // What is not ours or not new is counted and forgotten.
+            Err(
+                Rejection::NotOurs | Rejection::Duplicate | Rejection::NotAnswer | Rejection::Malformed(_),
+            ) => {}
+            Err(reason) => {
+                if was_unreachable {
+                    self.report(Event::Rejected { remote, reason });
+                }
+                self.select(now);
+            }
+        }
+    }
+
+    /// Time has passed.
+    pub fn handle_timeout(&mut self, now: MonoTime) {
+        if let Some(frequency) = self.discipline.handle_timeout(now) {
+            self.steer(ClockRequest::SetFrequency(frequency));
+        }
+        self.resolve_due(now);
+        self.poll_due(now);
+        self.remember_drift(now);
+        self.consider_local_clock(now);
+        let patience_over = now.since(self.started) >= ONCE_PATIENCE;
+        if self.config.discipline.once && patience_over && !self.finished {
+            self.finish(Outcome::NoTime);
+        }
+    }
+
+    /// When [`Self::handle_timeout`] wants to be called.
+    pub fn next_timeout(&self) -> Option<MonoTime> {
+        let polls = self.members.values().filter_map(|member| member.association.next_timeout());
+        let resolutions = self.sources.iter().filter_map(Source::next_timeout);
+        let once = self.config.discipline.once.then(|| self.started + ONCE_PATIENCE);
+        polls
+            .chain(resolutions)
+            .chain(self.discipline.next_timeout())
+            .chain(self.local_clock_due())
+            .chain(once.filter(|_| !self.finished))
+            .chain([self.store_due])
+            .min()
+    }
+
+    /// The next thing for the shell to do.
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// The shell has sent something or done something to the clock.
+    pub fn handle_clock(&mut self, now: MonoTime, report: ClockReport) {
+        match report {
+            ClockReport::Sent { association, at } => {
+                let departed = self.ledger.undisciplined(at);
+                if let Some(member) = self.members.get_mut(&association) {
+                    member.association.handle_sent(departed);
+                }
+            }
+            ClockReport::SendFailed { association } => {
+                if let Some(member) = self.members.get_mut(&association) {
+                    member.association.handle_send_failed(now);
+                }
+            }
+            ClockReport::FrequencySet { frequency, at } => self.ledger.frequency_applied(frequency, at),
+            ClockReport::Stepped { offset } => self.ledger.stepped(offset),
+        }
+    }
+
+    /// The daemon is about to end: remembers the frequency, and leaves the clock running with it
+    /// rather than in the middle of a slew.
+    pub fn shut_down(&mut self) {
+        if self.discipline.is_synchronized() && !self.config.discipline.disabled {
+            let frequency = self.discipline.frequency();
+            self.steer(ClockRequest::SetFrequency(frequency));
+            if !self.estimator.is_empty() {
+                self.actions.push_back(Action::StoreDrift(frequency));
+            }
+        }
+    }
+
+    fn poll_due(&mut self, now: MonoTime) {
+        let mut due = Vec::new();
+        for (id, member) in &mut self.members {
+            let was_reachable = !member.association.state().reach().is_unreachable();
+            let Some(packet) = member.association.handle_timeout(now, &mut *self.rng) else { continue };
+            let lost = was_reachable && member.association.state().reach().is_unreachable();
+            if lost {
+                member.events.note(PeerEvent::Unreachable);
+            }
+            due.push((*id, member.association.remote(), packet, lost));
+        }
+        let any = !due.is_empty();
+        for (association, remote, packet, lost) in due {
+            if lost {
+                self.report(Event::Unreachable(remote));
+            }
+            self.replace_if_silent(now, association);
+            self.actions.push_back(Action::Send { association, remote, packet });
+        }
+        if any {
+            self.select(now);
+        }
+    }
+
+    fn remember_drift(&mut self, now: MonoTime) {
+        if now < self.store_due {
+            return;
+        }
+        self.store_due = now + DRIFT_INTERVAL;
+        let frequency = self.discipline.frequency();
+        if self.discipline.is_synchronized()
+            && !self.estimator.is_empty()
+            && self.stored_drift != Some(frequency)
+        {
+            self.stored_drift = Some(frequency);
+            self.actions.push_back(Action::StoreDrift(frequency));
+        }
+    }
+
+    fn standing(&self, id: AssociationId) -> Standing {
+        self.selection.standing(id)
+    }
+
+    fn report(&mut self, event: Event) {
+        self.actions.push_back(Action::Report(event));
+    }
+
+    fn steer(&mut self, request: ClockRequest) {
+        self.actions.push_back(Action::Steer(request));
+    }
+
+    fn finish(&mut self, outcome: Outcome) {
+        self.finished = true;
+        self.actions.push_back(Action::Finish(outcome));
+    }
+}

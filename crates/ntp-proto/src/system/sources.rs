@@ -1,0 +1,206 @@
+//! From lines of ntp.conf to associations: resolving names, filling pools, replacing what stays
+//! silent.
+
+use core::net::{IpAddr, SocketAddr};
+use core::time::Duration;
+
+use crate::association::{Association, AssociationId};
+use crate::time::MonoTime;
+
+use super::action::{Action, Event, SourceId};
+use super::config::{SourceConfig, SourceKind, Target};
+use super::snapshot::{EventLog, PeerEvent};
+use super::{Member, System};
+
+/// Addresses that a `pool` line uses.
+pub const POOL_SIZE: usize = 4;
+
+/// The first wait after a failed resolution, and the longest.
+const RETRY_FIRST: Duration = Duration::from_secs(2);
+const RETRY_LONGEST: Duration = Duration::from_secs(64);
+
+/// Polls without an answer after which a name is resolved again, and again after as many more.
+const SILENT_POLLS: u32 = 8;
+
+/// One line of ntp.conf that declares a source.
+#[derive(Debug)]
+pub(super) struct Source {
+    pub(super) config: SourceConfig,
+    /// The number under which mode 6 shows the line itself: a pool, a clock, or a name that has no
+    /// address yet.
+    pub(super) id: AssociationId,
+    pub(super) resolution: Resolution,
+}
+
+/// Where the resolution of a source's name stands.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Resolution {
+    /// There is nothing to resolve, or it is done.
+    Settled,
+    /// To be started then; the wait after the next failure.
+    Due(MonoTime, Duration),
+    /// Under way; the wait if it fails.
+    Pending(Duration),
+}
+
+impl Source {
+    pub(super) const fn next_timeout(&self) -> Option<MonoTime> {
+        match self.resolution {
+            Resolution::Due(at, _) => Some(at),
+            Resolution::Settled | Resolution::Pending(_) => None,
+        }
+    }
+
+    /// The name to resolve, if it has one.
+    pub(super) fn name(&self) -> Option<&str> {
+        match &self.config.kind {
+            SourceKind::Pool(name) | SourceKind::Server(Target::Name(name)) => Some(name),
+            SourceKind::Server(Target::Address(_)) | SourceKind::LocalClock { .. } => None,
+        }
+    }
+
+    /// How many associations it may have.
+    const fn capacity(&self) -> usize {
+        match self.config.kind {
+            SourceKind::Pool(_) => POOL_SIZE,
+            SourceKind::Server(_) => 1,
+            SourceKind::LocalClock { .. } => 0,
+        }
+    }
+}
+
+impl System {
+    /// Sets up every source that the configuration names.
+    pub(super) fn declare_sources(&mut self, now: MonoTime) {
+        for config in self.config.sources.clone() {
+            let source = SourceId(self.sources.len());
+            let id = self.fresh_id();
+            let literal = match &config.kind {
+                SourceKind::Server(Target::Address(address)) => Some(*address),
+                SourceKind::Server(Target::Name(_)) | SourceKind::Pool(_) | SourceKind::LocalClock { .. } => {
+                    None
+                }
+            };
+            let mut entry = Source { config, id, resolution: Resolution::Settled };
+            if entry.name().is_some() {
+                entry.resolution = Resolution::Due(now, RETRY_FIRST);
+            }
+            self.sources.push(entry);
+            if let Some(address) = literal {
+                self.mobilize(source, address, None, now);
+            }
+        }
+    }
+
+    /// Names whose time has come are handed to the resolver.
+    pub(super) fn resolve_due(&mut self, now: MonoTime) {
+        for (index, source) in self.sources.iter_mut().enumerate() {
+            let Resolution::Due(at, wait) = source.resolution else { continue };
+            let Some(name) = source.name().map(str::to_owned) else { continue };
+            if at <= now {
+                source.resolution = Resolution::Pending(wait);
+                let family = source.config.family;
+                self.actions.push_back(Action::Resolve { source: SourceId(index), name, family });
+            }
+        }
+    }
+
+    /// The resolver has answered: addresses in its order of preference, or what it said instead.
+    pub fn handle_resolved(&mut self, now: MonoTime, source: SourceId, answer: Result<Vec<IpAddr>, String>) {
+        let Some(entry) = self.sources.get_mut(source.0) else { return };
+        let Some(name) = entry.name().map(str::to_owned) else { return };
+        let Resolution::Pending(wait) = entry.resolution else { return };
+        let family = entry.config.family;
+        let usable: Vec<IpAddr> = answer
+            .as_ref()
+            .into_iter()
+            .flatten()
+            .copied()
+            .filter(|address| family.admits(*address))
+            .collect();
+        if usable.is_empty() {
+            entry.resolution = Resolution::Due(now + wait, (wait * 2).min(RETRY_LONGEST));
+            let reason = answer.err().unwrap_or_else(|| "the name has no address of this family".to_owned());
+            self.report(Event::Unresolved { name, reason, retry_seconds: wait.as_secs() });
+            return;
+        }
+        entry.resolution = Resolution::Settled;
+        let addresses = self.place(source, &name, &usable, now);
+        self.report(Event::Resolved { name, addresses });
+    }
+
+    /// Gives a source its addresses: fills it up, or moves its silent members elsewhere.
+    fn place(&mut self, source: SourceId, name: &str, usable: &[IpAddr], now: MonoTime) -> Vec<IpAddr> {
+        let capacity = self.sources.get(source.0).map_or(0, Source::capacity);
+        let port = self.sources.get(source.0).map_or(0, |entry| entry.config.port);
+        let taken: Vec<IpAddr> =
+            self.members.values().map(|member| member.association.remote().ip()).collect();
+        let mut fresh = usable.iter().copied().filter(|address| !taken.contains(address));
+        let silent: Vec<AssociationId> = self
+            .members
+            .iter()
+            .filter(|(_, member)| {
+                member.source == source && member.association.state().reach().is_unreachable()
+            })
+            .map(|(id, _)| *id)
+            .collect();
+        let mut placed = Vec::new();
+        for id in silent {
+            let Some(address) = fresh.next() else { break };
+            if let Some(member) = self.members.get_mut(&id) {
+                member.association.rebind(SocketAddr::new(address, port), now);
+                member.events.note(PeerEvent::Restart);
+                self.estimator.forget(id);
+                self.actions.push_back(Action::Close(id));
+                placed.push(address);
+            }
+        }
+        let occupied = self.members.values().filter(|member| member.source == source).count();
+        let newcomers: Vec<IpAddr> = fresh.take(capacity.saturating_sub(occupied)).collect();
+        for address in newcomers {
+            self.mobilize(source, address, Some(name.to_owned()), now);
+            placed.push(address);
+        }
+        placed
+    }
+
+    fn mobilize(&mut self, source: SourceId, address: IpAddr, host: Option<String>, now: MonoTime) {
+        let Some(entry) = self.sources.get(source.0) else { return };
+        let remote = SocketAddr::new(address, entry.config.port);
+        let options = entry.config.options.clone();
+        // The line of a single server is its association; a pool's members get numbers of their own.
+        let id = if entry.capacity() == 1 { entry.id } else { self.fresh_id() };
+        let association = Association::new(id, remote, options, now);
+        let events = EventLog::new(PeerEvent::Mobilize);
+        self.members.insert(id, Member { association, source, host, events, followed: false });
+    }
+
+    /// A member that has stayed silent for eight polls: its name is resolved again, and its next
+    /// request leaves from another port.
+    pub(super) fn replace_if_silent(&mut self, now: MonoTime, id: AssociationId) {
+        let Some(member) = self.members.get(&id) else { return };
+        let unanswered = member.association.state().reach().unanswered();
+        if unanswered <= SILENT_POLLS || unanswered % SILENT_POLLS != 1 {
+            return;
+        }
+        self.actions.push_back(Action::Close(id));
+        if let Some(source) = self.sources.get_mut(member.source.0)
+            && source.name().is_some()
+            && source.resolution == Resolution::Settled
+        {
+            source.resolution = Resolution::Due(now, RETRY_FIRST);
+        }
+    }
+
+    /// A number that no association has; they start at random and count up, skipping 0.
+    fn fresh_id(&mut self) -> AssociationId {
+        loop {
+            self.next_id = self.next_id.wrapping_add(1);
+            let taken =
+                |id| self.members.contains_key(&id) || self.sources.iter().any(|source| source.id == id);
+            if let Some(id) = AssociationId::new(self.next_id).filter(|id| !taken(*id)) {
+                return id;
+            }
+        }
+    }
+}
