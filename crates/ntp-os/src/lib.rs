@@ -1,1 +1,11 @@
-//! x
+//! What the suite asks of Linux, and nothing about NTP.
+//!
+//! All `unsafe` code of the workspace is in `sys/`, one operation a block.
+
+pub mod atomic_file;
+pub mod clock;
+pub mod interfaces;
+pub mod notify;
+mod sys;
+pub mod timex;
+pub mod udp;

@@ -193,6 +193,16 @@ impl System {
         }
     }
 
+    /// What we are to our clients now.
+    pub const fn reference(&self) -> &Reference {
+        &self.reference
+    }
+
+    /// The addresses of the servers that are asked.
+    pub fn source_addresses(&self) -> Vec<core::net::IpAddr> {
+        self.members.values().map(|member| member.association.remote().ip().to_canonical()).collect()
+    }
+
     /// The daemon is about to end: remembers the frequency, and leaves the clock running with it
     /// rather than in the middle of a slew.
     pub fn shut_down(&mut self) {

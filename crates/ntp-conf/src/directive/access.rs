@@ -1,0 +1,159 @@
+//! `restrict`.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use crate::lex::Token;
+
+use super::source::AddressFamily;
+use super::{Words, address};
+
+/// Whom a `restrict` line is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RestrictTarget {
+    /// Everybody, of one family or of both.
+    Default(AddressFamily),
+    /// The servers that we ask.
+    Source,
+    /// A range of addresses.
+    Network {
+        /// An address in it.
+        address: IpAddr,
+        /// Which bits must agree.
+        mask: IpAddr,
+    },
+}
+
+/// The flags that something follows from. Others are kept: they forbid what this daemon never
+/// does (`nomodify`, `nopeer`, `notrap`), or nothing follows from them yet (`kod`, `limited`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "the flags of the language, each independent")]
+pub struct RestrictFlags {
+    /// Answer nothing.
+    pub ignore: bool,
+    /// Answer no time requests.
+    pub noserve: bool,
+    /// Answer no queries.
+    pub noquery: bool,
+    /// Only for senders on port 123.
+    pub ntpport: bool,
+}
+
+/// One `restrict` line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Restrict {
+    /// Whom it is about.
+    pub target: RestrictTarget,
+    /// What they may not do.
+    pub flags: RestrictFlags,
+}
+
+/// Flags that forbid what is never done here anyway.
+const SATISFIED: &[&str] = &[
+    "epeer",
+    "lowpriotrap",
+    "lptrap",
+    "noepeer",
+    "nomodify",
+    "nomrulist",
+    "nopeer",
+    "notrap",
+    "serverresponse",
+];
+
+/// Flags kept without effect.
+const ACCEPTED: &[&str] = &["flake", "kod", "limited", "mssntp", "notrust", "version"];
+
+/// Flags that something follows from.
+const ACTED: &[&str] = &["ignore", "noquery", "noserve", "ntpport"];
+
+pub(super) fn read(words: &mut Words<'_>) -> Option<Restrict> {
+    let family = match words.peek().map(|token| token.text.as_str()) {
+        Some("-4") => AddressFamily::V4,
+        Some("-6") => AddressFamily::V6,
+        _ => AddressFamily::Any,
+    };
+    if family != AddressFamily::Any {
+        words.next();
+    }
+    let token = words.argument("an address, `default` or `source`")?;
+    let target = match token.text.as_str() {
+        "default" if !token.quoted => Some(RestrictTarget::Default(family)),
+        "source" if !token.quoted => Some(RestrictTarget::Source),
+        text => network(text, token, words),
+    };
+    let flags = read_flags(words);
+    Some(Restrict { target: target?, flags })
+}
+
+/// An address with its mask or prefix length.
+fn network(text: &str, token: &Token, words: &mut Words<'_>) -> Option<RestrictTarget> {
+    let (host, length) = match text.split_once('/') {
+        Some((host, length)) => (host, Some(length)),
+        None => (text, None),
+    };
+    let Some(address) = address(host) else {
+        let message = format!("\"{host}\" is no address");
+        words.error("E007", token, &message).note(
+            "the line is ignored: nobody gets more than the other lines allow",
+            "names are not looked up here: write the address",
+        );
+        return None;
+    };
+    let bits: u32 = if address.is_ipv4() { 32 } else { 128 };
+    if let Some(length) = length {
+        let Some(length) = length.parse::<u32>().ok().filter(|length| *length <= bits) else {
+            let message = format!("the prefix length must be a number from 0 to {bits}");
+            words.error("E004", token, &message).note("the line is ignored", "");
+            return None;
+        };
+        return Some(RestrictTarget::Network { address, mask: mask_of(length, address.is_ipv4()) });
+    }
+    if !words.take("mask") {
+        return Some(RestrictTarget::Network { address, mask: mask_of(bits, address.is_ipv4()) });
+    }
+    let mask_token = words.argument("a mask")?;
+    match super::address(&mask_token.text) {
+        Some(mask) if mask.is_ipv4() == address.is_ipv4() => Some(RestrictTarget::Network { address, mask }),
+        _ => {
+            let message = format!("\"{}\" is no mask for {address}", mask_token.text);
+            words.error("E007", mask_token, &message).note("the line is ignored", "");
+            None
+        }
+    }
+}
+
+fn mask_of(length: u32, v4: bool) -> IpAddr {
+    if v4 {
+        IpAddr::V4(Ipv4Addr::from(u32::MAX.checked_shl(32 - length).unwrap_or(0)))
+    } else {
+        IpAddr::V6(Ipv6Addr::from(u128::MAX.checked_shl(128 - length).unwrap_or(0)))
+    }
+}
+
+fn read_flags(words: &mut Words<'_>) -> RestrictFlags {
+    let mut flags = RestrictFlags::default();
+    while let Some(token) = words.next() {
+        match token.text.as_str() {
+            "ignore" => flags.ignore = true,
+            "noserve" => flags.noserve = true,
+            "noquery" => flags.noquery = true,
+            "ntpport" => flags.ntpport = true,
+            "ippeerlimit" => {
+                words.number("ippeerlimit", -1_i64..=i64::from(u32::MAX));
+            }
+            "-4" | "-6" | "mask" => {
+                let message = format!("`{}` stands too late in the line", token.text);
+                words.error("E008", token, &message).note(
+                    "the line's other flags",
+                    "write it right behind `restrict` (-4, -6) or the address (mask)",
+                );
+            }
+            text if SATISFIED.contains(&text) || ACCEPTED.contains(&text) => {}
+            _ => {
+                let known = [ACTED, SATISFIED, ACCEPTED].concat();
+                words.unknown_option(token, "restrict", &known, "all other flags of the line");
+            }
+        }
+    }
+    flags
+}

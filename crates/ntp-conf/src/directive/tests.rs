@@ -1,0 +1,172 @@
+use super::*;
+use crate::Document;
+use proptest::prelude::*;
+
+fn meaning(text: &str) -> Meaning {
+    let document = Document::parse(text.as_bytes());
+    interpret("ntp.conf", 1, &document.lines()[0])
+}
+
+fn source(text: &str) -> Source {
+    match meaning(text).directive {
+        Some(Directive::Source(source)) => source,
+        other => panic!("{text}: {other:?}"),
+    }
+}
+
+fn codes(text: &str) -> Vec<&'static str> {
+    meaning(text).diagnostics.into_iter().map(|finding| finding.code).collect()
+}
+
+fn remedies(text: &str) -> String {
+    meaning(text).diagnostics.into_iter().map(|finding| finding.remedy).collect()
+}
+
+#[test]
+fn a_source_has_its_options() {
+    let found = source("pool -6 0.debian.pool.ntp.org iburst prefer minpoll 4 maxpoll 9 version 3");
+    let options = SourceOptions {
+        iburst: true,
+        prefer: true,
+        minpoll: Some(4),
+        maxpoll: Some(9),
+        version: Some(3),
+        ..SourceOptions::default()
+    };
+    let expected = Source {
+        role: Role::Pool,
+        family: AddressFamily::V6,
+        host: "0.debian.pool.ntp.org".to_owned(),
+        options,
+    };
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn a_word_that_spells_a_keyword_is_a_host_behind_server() {
+    assert_eq!(source("server restrict").host, "restrict");
+    assert_eq!(source("server \"127.0.0.1\" iburst").host, "127.0.0.1");
+}
+
+#[test]
+fn a_wrong_option_costs_only_itself() {
+    let found = source("server a ibrust prefer");
+    assert!(found.options.prefer && !found.options.iburst);
+    assert_eq!(remedies("server a ibrust prefer"), "did you mean `iburst`?");
+}
+
+#[test]
+fn remedies_fit_the_mistake() {
+    for (line, remedy) in [
+        ("sevrer a", "did you mean `server`?"),
+        ("SERVER a", "did you mean `server`?"),
+        ("server a maxpoll4", "write `maxpoll 4`"),
+        ("server a minpoll=4", "write `minpoll 4`"),
+        ("restrict default notrapp", "did you mean `notrap`?"),
+    ] {
+        assert_eq!(remedies(line), remedy, "{line}");
+    }
+}
+
+#[test]
+fn numbers_out_of_range_are_named_and_left_out() {
+    for line in [
+        "server a minpoll 99",
+        "server a minpoll x",
+        "server a minpoll",
+        "server a version 9",
+        "server a port 0",
+    ] {
+        assert_eq!(codes(line), ["E004"], "{line}");
+    }
+    assert_eq!(source("server a minpoll 99 iburst").options.minpoll, None);
+    assert!(source("server a minpoll 99 iburst").options.iburst);
+    assert_eq!(source("server a minpoll 1").options.minpoll, Some(POLL_MIN));
+    assert_eq!(source("server a minpoll 9 maxpoll 5").options.minpoll, Some(5));
+}
+
+#[test]
+fn restrict_lines_of_real_files_are_understood() {
+    for line in [
+        "restrict default kod nomodify nopeer noquery limited",
+        "restrict -4 default kod notrap nomodify nopeer noquery limited",
+        "restrict -6 default kod notrap nomodify nopeer noquery limited",
+        "restrict 127.0.0.1",
+        "restrict ::1",
+        "restrict source notrap nomodify noquery",
+        "restrict 192.168.123.0 mask 255.255.255.0 notrust",
+        "restrict 10.0.0.0/8 noserve",
+    ] {
+        assert_eq!(codes(line), Vec::<&str>::new(), "{line}");
+    }
+    let Some(Directive::Restrict(found)) = meaning("restrict -4 default ignore noquery").directive else {
+        panic!()
+    };
+    assert_eq!(found.target, RestrictTarget::Default(AddressFamily::V4));
+    assert!(found.flags.ignore && found.flags.noquery && !found.flags.noserve);
+}
+
+#[test]
+fn a_damaged_restrict_fails_closed() {
+    // Every flag that can be read is in force, and the damage is an error, not a silent weakening.
+    let found = meaning("restrict default kod nomodify notrapp nopeer noquery");
+    assert!(matches!(found.directive, Some(Directive::Restrict(rule)) if rule.flags.noquery));
+    assert_eq!(found.diagnostics[0].severity, Severity::Error);
+    for line in ["restrict 10.0.0.0 mask ffff::", "restrict example.net", "restrict 10.0.0.0/33", "restrict"]
+    {
+        let found = meaning(line);
+        assert!(found.directive.is_none(), "{line}");
+        assert_eq!(found.diagnostics[0].severity, Severity::Error, "{line}");
+    }
+}
+
+#[test]
+fn clocks_and_thresholds() {
+    let Some(Directive::Fudge(fudge)) = meaning("fudge 127.127.1.0 stratum 10 refid LAN").directive else {
+        panic!()
+    };
+    assert_eq!((fudge.driver, fudge.stratum, fudge.reference_id.as_deref()), (1, Some(10), Some("LAN")));
+    assert_eq!(source("server 127.127.1.0").reference_clock(), Some((1, 0)));
+    let Some(Directive::Tinker(found)) = meaning("tinker panic 0 step 0.5 stepout 10").directive else {
+        panic!()
+    };
+    assert_eq!(found, [Tinker::Panic(0.0), Tinker::Step(0.5), Tinker::Stepout(10.0)]);
+    assert_eq!(codes("fudge 192.0.2.1 stratum 3"), ["E007"]);
+    assert_eq!(codes("tinker panic nan"), ["E004"]);
+}
+
+#[test]
+fn every_known_directive_is_recognised_and_the_rest_is_not() {
+    for entry in SCHEMA {
+        assert!(!codes(entry.name).contains(&"E001"), "{}", entry.name);
+    }
+    assert_eq!(codes("bananas"), ["E001"]);
+    assert_eq!(codes("\"server\" a"), ["E002"]);
+    assert_eq!(codes("leapfile /x"), ["N001"]);
+    assert_eq!(codes("crypto pw x"), ["E006"]);
+}
+
+proptest! {
+    #[test]
+    fn any_line_gets_a_meaning_and_readable_findings(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        for line in Document::parse(&bytes).lines() {
+            for finding in interpret("f", 1, line).diagnostics {
+                prop_assert!(finding.to_string().chars().all(|c| c == '\n' || !c.is_control()));
+            }
+        }
+    }
+
+    #[test]
+    fn lines_of_known_words_never_panic(
+        words in proptest::collection::vec(proptest::sample::select(vec![
+            "server", "pool", "restrict", "default", "mask", "-4", "-6", "source", "minpoll", "port", "fudge",
+            "127.127.1.0", "stratum", "tinker", "panic", "interface", "listen", "disable", "ntp", "10.0.0.0/8",
+            "includefile", "driftfile", "\"", "#", "=", "99999999999999999999", "-1", "::1",
+        ]), 0..8),
+    ) {
+        let document = Document::parse(words.join(" ").as_bytes());
+        for line in document.lines() {
+            let _meaning = interpret("f", 1, line);
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! System calls that have no safe wrapper in nix.
+#![expect(unsafe_code, reason = "the one place for it")]
+
+pub(crate) mod timex;

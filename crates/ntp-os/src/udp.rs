@@ -1,0 +1,234 @@
+//! UDP sockets that know when a datagram arrived and which of our addresses it was sent to.
+
+use std::io::{self, IoSlice, IoSliceMut};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::time::Duration;
+
+use nix::cmsg_space;
+use nix::sys::socket::sockopt::{
+    Ipv4PacketInfo, Ipv6RecvPacketInfo, Ipv6V6Only, ReceiveTimestampns, Timestamping,
+};
+use nix::sys::socket::{
+    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, RecvMsg, SockFlag, SockType,
+    SockaddrStorage, TimestampingFlag, bind, recvmsg, sendmsg, setsockopt, socket,
+};
+use nix::sys::time::TimeSpec;
+
+use crate::clock::duration;
+
+/// Who takes the receive stamps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StampSource {
+    /// `SO_TIMESTAMPING`, in software.
+    Timestamping,
+    /// `SO_TIMESTAMPNS`.
+    Timestampns,
+    /// Nobody: the reader looks at the clock itself.
+    Reader,
+}
+
+/// A socket of ours, not blocking.
+#[derive(Debug)]
+pub struct Socket {
+    socket: UdpSocket,
+    stamps: StampSource,
+}
+
+/// What is known of a datagram besides its bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// How long it is.
+    pub length: usize,
+    /// Who sent it.
+    pub from: SocketAddr,
+    /// To which of our addresses, and over which interface; where the kernel says so.
+    pub to: Option<(IpAddr, u32)>,
+    /// When the kernel received it, on the system clock.
+    pub stamp: Option<Duration>,
+}
+
+impl Socket {
+    /// Listens on an address. An IPv6 wildcard does not take IPv4 as well.
+    pub fn listen(address: SocketAddr) -> io::Result<Self> {
+        let family = if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
+        let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+        let fd = socket(family, SockType::Datagram, flags, None)?;
+        if address.is_ipv4() {
+            setsockopt(&fd, Ipv4PacketInfo, &true)?;
+        } else {
+            setsockopt(&fd, Ipv6V6Only, &true)?;
+            setsockopt(&fd, Ipv6RecvPacketInfo, &true)?;
+        }
+        bind(fd.as_raw_fd(), &SockaddrStorage::from(address))?;
+        Ok(Self::stamped(UdpSocket::from(fd)))
+    }
+
+    /// Connected to one remote, from a port that the kernel picks at random (RFC 9109).
+    pub fn connect(remote: SocketAddr) -> io::Result<Self> {
+        let any: IpAddr =
+            if remote.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+        let socket = UdpSocket::bind(SocketAddr::new(any, 0))?;
+        socket.set_nonblocking(true)?;
+        socket.connect(remote)?;
+        Ok(Self::stamped(socket))
+    }
+
+    /// Asks for receive stamps, the best that the kernel offers.
+    fn stamped(socket: UdpSocket) -> Self {
+        let flags =
+            TimestampingFlag::SOF_TIMESTAMPING_RX_SOFTWARE | TimestampingFlag::SOF_TIMESTAMPING_SOFTWARE;
+        let stamps = if setsockopt(&socket, Timestamping, &flags).is_ok() {
+            StampSource::Timestamping
+        } else if setsockopt(&socket, ReceiveTimestampns, &true).is_ok() {
+            StampSource::Timestampns
+        } else {
+            StampSource::Reader
+        };
+        Self { socket, stamps }
+    }
+
+    /// Receives one datagram; `WouldBlock` if there is none.
+    pub fn receive(&self, buffer: &mut [u8]) -> io::Result<Arrival> {
+        let mut control = cmsg_space!([TimeSpec; 3], TimeSpec, libc::in_pktinfo, libc::in6_pktinfo);
+        let mut slices = [IoSliceMut::new(buffer)];
+        let message: RecvMsg<'_, '_, SockaddrStorage> =
+            recvmsg(self.socket.as_raw_fd(), &mut slices, Some(&mut control), MsgFlags::empty())?;
+        let from = match message.address.as_ref().and_then(socket_address) {
+            Some(from) => from,
+            None => self.socket.peer_addr()?,
+        };
+        let mut arrival = Arrival { length: message.bytes, from, to: None, stamp: None };
+        for part in message.cmsgs()? {
+            note(&mut arrival, &part);
+        }
+        Ok(arrival)
+    }
+
+    /// Sends on a connected socket.
+    pub fn send(&self, bytes: &[u8]) -> io::Result<()> {
+        self.socket.send(bytes).map(|_| ())
+    }
+
+    /// Sends a reply, from the address (and over the interface) that was asked.
+    pub fn reply(&self, bytes: &[u8], arrival: &Arrival) -> io::Result<()> {
+        let slices = [IoSlice::new(bytes)];
+        let to = SockaddrStorage::from(arrival.from);
+        let send = |control: &[ControlMessage<'_>]| {
+            sendmsg(self.socket.as_raw_fd(), &slices, control, MsgFlags::empty(), Some(&to))
+        };
+        match arrival.to {
+            Some((IpAddr::V4(v4), _)) => {
+                let mut info = empty_v4();
+                info.ipi_spec_dst.s_addr = u32::from(v4).to_be();
+                send(&[ControlMessage::Ipv4PacketInfo(&info)])
+            }
+            Some((IpAddr::V6(v6), interface)) => {
+                let address = libc::in6_addr { s6_addr: v6.octets() };
+                let info = libc::in6_pktinfo { ipi6_addr: address, ipi6_ifindex: interface };
+                send(&[ControlMessage::Ipv6PacketInfo(&info)])
+            }
+            None => send(&[]),
+        }?;
+        Ok(())
+    }
+
+    /// Our end.
+    pub fn local_address(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// Who takes the receive stamps.
+    pub const fn stamps(&self) -> StampSource {
+        self.stamps
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+impl AsRawFd for Socket {
+    fn as_raw_fd(&self) -> RawFd {
+        self.socket.as_raw_fd()
+    }
+}
+
+const fn empty_v4() -> libc::in_pktinfo {
+    let nowhere = libc::in_addr { s_addr: 0 };
+    libc::in_pktinfo { ipi_ifindex: 0, ipi_spec_dst: nowhere, ipi_addr: nowhere }
+}
+
+fn note(arrival: &mut Arrival, part: &ControlMessageOwned) {
+    if let ControlMessageOwned::ScmTimestampsns(stamps) = part {
+        let system = duration(stamps.system);
+        arrival.stamp = (!system.is_zero()).then_some(system);
+    } else if let ControlMessageOwned::ScmTimestampns(stamp) = part {
+        arrival.stamp = Some(duration(*stamp));
+    } else if let ControlMessageOwned::Ipv4PacketInfo(info) = part {
+        let address = Ipv4Addr::from(u32::from_be(info.ipi_addr.s_addr));
+        arrival.to = Some((address.into(), u32::try_from(info.ipi_ifindex).unwrap_or(0)));
+    } else if let ControlMessageOwned::Ipv6PacketInfo(info) = part {
+        arrival.to = Some((Ipv6Addr::from(info.ipi6_addr.s6_addr).into(), info.ipi6_ifindex));
+    }
+}
+
+fn socket_address(storage: &SockaddrStorage) -> Option<SocketAddr> {
+    if let Some(v4) = storage.as_sockaddr_in() {
+        return Some(SocketAddr::new(v4.ip().into(), v4.port()));
+    }
+    let v6 = storage.as_sockaddr_in6()?;
+    Some(SocketAddrV6::new(v6.ip(), v6.port(), v6.flowinfo(), v6.scope_id()).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn receive(socket: &Socket, buffer: &mut [u8]) -> Arrival {
+        for _ in 0..200 {
+            match socket.receive(buffer) {
+                Ok(arrival) => return arrival,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+        panic!("nothing arrived");
+    }
+
+    fn ask_and_answer(listen: &str, ask: &str) {
+        let server = Socket::listen(listen.parse().unwrap()).unwrap();
+        let port = server.local_address().unwrap().port();
+        let client = Socket::connect(SocketAddr::new(ask.parse().unwrap(), port)).unwrap();
+        let mut buffer = [0; 64];
+        client.send(b"question").unwrap();
+        let arrival = receive(&server, &mut buffer);
+        assert_eq!(&buffer[..arrival.length], b"question");
+        assert_eq!(arrival.to.unwrap().0, ask.parse::<IpAddr>().unwrap());
+        assert_eq!(arrival.from.port(), client.local_address().unwrap().port());
+        server.reply(b"answer", &arrival).unwrap();
+        // The connected client takes an answer only from the address that it asked.
+        let arrival = receive(&client, &mut buffer);
+        assert_eq!(&buffer[..arrival.length], b"answer");
+        if client.stamps() != StampSource::Reader {
+            let now = crate::clock::read_pair().unwrap().realtime;
+            // The very first stamps may be missing: the kernel switches them on in its own time.
+            if let Some(stamp) = arrival.stamp {
+                assert!(now.abs_diff(stamp) < Duration::from_secs(5));
+            }
+        }
+    }
+
+    #[test]
+    fn a_wildcard_socket_answers_from_the_address_that_was_asked() {
+        ask_and_answer("0.0.0.0:0", "127.0.0.7");
+        ask_and_answer("127.0.0.1:0", "127.0.0.1");
+        if UdpSocket::bind("[::1]:0").is_ok() {
+            ask_and_answer("[::]:0", "::1");
+        }
+    }
+}
