@@ -72,7 +72,7 @@ impl Diagnostic {
         code: &'static str,
         place: Place<'_>,
         span: &Span,
-        message: String,
+        message: &str,
     ) -> Self {
         let raw = place.line.raw();
         let characters =
@@ -91,7 +91,7 @@ impl Diagnostic {
     }
 
     /// About a file as a whole.
-    pub(crate) fn of_file(code: &'static str, file: &str, message: String) -> Self {
+    pub(crate) fn of_file(code: &'static str, file: &str, message: &str) -> Self {
         Self {
             severity: Severity::Error,
             code,
@@ -177,16 +177,11 @@ mod tests {
         let line = &document.lines()[0];
         let place = Place { file: "/etc/ntp.conf", number: 14, line };
         let span = line.tokens()[2].span.clone();
-        let text = Diagnostic::new(
-            Severity::Error,
-            "E003",
-            place,
-            &span,
-            "unknown option \"ibrust\" for pool".to_owned(),
-        )
-        .in_force("the pool is used, without this option")
-        .remedy("did you mean `iburst`?")
-        .to_string();
+        let text =
+            Diagnostic::new(Severity::Error, "E003", place, &span, "unknown option \"ibrust\" for pool")
+                .in_force("the pool is used, without this option")
+                .remedy("did you mean `iburst`?")
+                .to_string();
         let expected = "\
 /etc/ntp.conf:14:16: error[E003]: unknown option \"ibrust\" for pool
    |

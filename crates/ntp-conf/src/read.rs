@@ -81,7 +81,7 @@ impl Reader<'_> {
         let name = file.path.display().to_string();
         if file.content.len() > FILE_LEN_MAX {
             let message = format!("the file has more than {FILE_LEN_MAX} bytes");
-            let finding = Diagnostic::of_file("E009", &name, message)
+            let finding = Diagnostic::of_file("E009", &name, &message)
                 .in_force("nothing of it")
                 .remedy("a configuration is never that long: is this the right file?");
             self.diagnostics.push(finding);
@@ -125,7 +125,7 @@ impl Reader<'_> {
                 let place = crate::diagnostic::Place { file: &name, number, line };
                 let span = line.tokens().get(1).map_or(0..1, |token| token.span.clone());
                 let message = format!("{} cannot be included: {reason}", path.display());
-                let finding = Diagnostic::new(Severity::Error, "E010", place, &span, message)
+                let finding = Diagnostic::new(Severity::Error, "E010", place, &span, &message)
                     .in_force("everything but that file");
                 self.diagnostics.push(finding);
             }
@@ -158,7 +158,7 @@ impl Reader<'_> {
             let key = (crate::edit::canonical_host(&source.host), source.family, source.options.port);
             if seen.contains(&key) {
                 let message = format!("line {number}: `{}` is named twice", source.host);
-                let mut finding = Diagnostic::of_file("W005", &path.display().to_string(), message)
+                let mut finding = Diagnostic::of_file("W005", &path.display().to_string(), &message)
                     .in_force("the first line")
                     .remedy("delete one of them");
                 finding.severity = Severity::Warning;

@@ -2,7 +2,7 @@
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::AsRawFd;
 use std::time::Duration;
 
 use nix::cmsg_space;
@@ -11,7 +11,8 @@ use nix::sys::socket::sockopt::{
 };
 use nix::sys::socket::{
     AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, RecvMsg, SockFlag, SockType,
-    SockaddrStorage, TimestampingFlag, bind, recvmsg, sendmsg, setsockopt, socket,
+    SockaddrStorage, TimestampingFlag, bind, getpeername, getsockname, recvmsg, send, sendmsg, setsockopt,
+    socket,
 };
 use nix::sys::time::TimeSpec;
 
@@ -28,10 +29,10 @@ pub enum StampSource {
     Reader,
 }
 
-/// A socket of ours, not blocking.
+/// A socket of ours, not blocking; as the standard library's or as an event loop's.
 #[derive(Debug)]
-pub struct Socket {
-    socket: UdpSocket,
+pub struct Socket<S = UdpSocket> {
+    socket: S,
     stamps: StampSource,
 }
 
@@ -88,6 +89,18 @@ impl Socket {
         Self { socket, stamps }
     }
 
+    /// Hands the socket over to an event loop.
+    pub fn register<T>(self, register: impl FnOnce(UdpSocket) -> io::Result<T>) -> io::Result<Socket<T>> {
+        Ok(Socket { socket: register(self.socket)?, stamps: self.stamps })
+    }
+}
+
+impl<S: AsRawFd> Socket<S> {
+    /// The socket itself, for its readiness.
+    pub const fn inner(&self) -> &S {
+        &self.socket
+    }
+
     /// Receives one datagram; `WouldBlock` if there is none.
     pub fn receive(&self, buffer: &mut [u8]) -> io::Result<Arrival> {
         let mut control = cmsg_space!([TimeSpec; 3], TimeSpec, libc::in_pktinfo, libc::in6_pktinfo);
@@ -96,7 +109,11 @@ impl Socket {
             recvmsg(self.socket.as_raw_fd(), &mut slices, Some(&mut control), MsgFlags::empty())?;
         let from = match message.address.as_ref().and_then(socket_address) {
             Some(from) => from,
-            None => self.socket.peer_addr()?,
+            None => getpeername::<SockaddrStorage>(self.socket.as_raw_fd())
+                .ok()
+                .as_ref()
+                .and_then(socket_address)
+                .ok_or(io::ErrorKind::NotConnected)?,
         };
         let mut arrival = Arrival { length: message.bytes, from, to: None, stamp: None };
         for part in message.cmsgs()? {
@@ -107,52 +124,42 @@ impl Socket {
 
     /// Sends on a connected socket.
     pub fn send(&self, bytes: &[u8]) -> io::Result<()> {
-        self.socket.send(bytes).map(|_| ())
+        send(self.socket.as_raw_fd(), bytes, MsgFlags::empty())?;
+        Ok(())
     }
 
     /// Sends a reply, from the address (and over the interface) that was asked.
     pub fn reply(&self, bytes: &[u8], arrival: &Arrival) -> io::Result<()> {
         let slices = [IoSlice::new(bytes)];
         let to = SockaddrStorage::from(arrival.from);
-        let send = |control: &[ControlMessage<'_>]| {
+        let send_with = |control: &[ControlMessage<'_>]| {
             sendmsg(self.socket.as_raw_fd(), &slices, control, MsgFlags::empty(), Some(&to))
         };
         match arrival.to {
             Some((IpAddr::V4(v4), _)) => {
                 let mut info = empty_v4();
                 info.ipi_spec_dst.s_addr = u32::from(v4).to_be();
-                send(&[ControlMessage::Ipv4PacketInfo(&info)])
+                send_with(&[ControlMessage::Ipv4PacketInfo(&info)])
             }
             Some((IpAddr::V6(v6), interface)) => {
                 let address = libc::in6_addr { s6_addr: v6.octets() };
                 let info = libc::in6_pktinfo { ipi6_addr: address, ipi6_ifindex: interface };
-                send(&[ControlMessage::Ipv6PacketInfo(&info)])
+                send_with(&[ControlMessage::Ipv6PacketInfo(&info)])
             }
-            None => send(&[]),
+            None => send_with(&[]),
         }?;
         Ok(())
     }
 
     /// Our end.
     pub fn local_address(&self) -> io::Result<SocketAddr> {
-        self.socket.local_addr()
+        let name: SockaddrStorage = getsockname(self.socket.as_raw_fd())?;
+        socket_address(&name).ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
     /// Who takes the receive stamps.
     pub const fn stamps(&self) -> StampSource {
         self.stamps
-    }
-}
-
-impl AsFd for Socket {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
-    }
-}
-
-impl AsRawFd for Socket {
-    fn as_raw_fd(&self) -> RawFd {
-        self.socket.as_raw_fd()
     }
 }
 

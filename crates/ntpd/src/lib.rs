@@ -1,1 +1,17 @@
-//! x
+//! The daemon around [`ntp_proto::system::System`]: reads ntp.conf, opens sockets, performs what the
+//! system asks for. It knows no protocol rule.
+#![forbid(unsafe_code)]
+
+pub mod cli;
+mod clock;
+mod config;
+mod driver;
+pub mod exit;
+mod loader;
+mod log;
+mod net;
+mod resolver;
+mod start;
+mod statefiles;
+
+pub use start::run;

@@ -58,7 +58,7 @@ pub(super) fn read_fudge(words: &mut Words<'_>) -> Option<Fudge> {
             "refid" => fudge.reference_id = words.argument("a code").map(|code| code.text.clone()),
             text if FUDGE_ACCEPTED.contains(&text) => {
                 let message = format!("`{text}` is accepted but not acted on");
-                words.report(crate::Severity::Note, "N002", token, message).note("the line without it", "");
+                words.report(crate::Severity::Note, "N002", token, &message).note("the line without it", "");
                 words.next();
             }
             _ => {
@@ -80,7 +80,7 @@ pub(super) fn read_tinker(words: &mut Words<'_>) -> Vec<Tinker> {
             "stepout" => found.extend(seconds(words).map(Tinker::Stepout)),
             text if TINKER_ACCEPTED.contains(&text) => {
                 let message = format!("`tinker {text}` is accepted but not acted on");
-                words.report(crate::Severity::Note, "N002", token, message).note("the line without it", "");
+                words.report(crate::Severity::Note, "N002", token, &message).note("the line without it", "");
                 words.next();
             }
             _ => {

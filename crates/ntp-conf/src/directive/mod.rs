@@ -70,7 +70,7 @@ pub fn interpret(file: &str, number: usize, line: &Line) -> Meaning {
             Treatment::Accepted => {
                 let message = format!("`{}` is accepted but not acted on: {}", entry.name, entry.meaning);
                 words
-                    .report(Severity::Note, "N001", keyword, message)
+                    .report(Severity::Note, "N001", keyword, &message)
                     .note("nothing follows from the line", "");
                 None
             }
@@ -188,7 +188,7 @@ impl<'a> Words<'a> {
         severity: Severity,
         code: &'static str,
         token: &Token,
-        message: String,
+        message: &str,
     ) -> Reported<'_> {
         let diagnostic = Diagnostic::new(severity, code, self.place, &token.span, message);
         self.diagnostics.push(diagnostic);
@@ -197,11 +197,11 @@ impl<'a> Words<'a> {
     }
 
     fn error(&mut self, code: &'static str, token: &Token, message: &str) -> Reported<'_> {
-        self.report(Severity::Error, code, token, message.to_owned())
+        self.report(Severity::Error, code, token, message)
     }
 
     fn warning(&mut self, code: &'static str, token: &Token, message: &str) -> Reported<'_> {
-        self.report(Severity::Warning, code, token, message.to_owned())
+        self.report(Severity::Warning, code, token, message)
     }
 
     /// A word that is no option of `of`.

@@ -181,7 +181,7 @@ fn read_options(role: Role, words: &mut Words<'_>) -> SourceOptions {
 
 fn not_acted_on(words: &mut Words<'_>, token: &crate::lex::Token) {
     let message = format!("option `{}` is accepted but not acted on", token.text);
-    words.report(crate::Severity::Note, "N002", token, message).note("the source without this option", "");
+    words.report(crate::Severity::Note, "N002", token, &message).note("the source without this option", "");
 }
 
 /// A poll exponent; what is below the minimum is raised to it, as classic ntpd does.

@@ -37,7 +37,7 @@ pub(super) fn read(words: &mut Words<'_>, on: bool) -> Vec<(Switch, bool)> {
             text if ACCEPTED.contains(&text) => {
                 let message = format!("`{name} {text}` is accepted but not acted on");
                 words
-                    .report(crate::Severity::Note, "N002", token, message)
+                    .report(crate::Severity::Note, "N002", token, &message)
                     .note("nothing follows from it", "");
             }
             _ => {

@@ -1,0 +1,193 @@
+//! The command line: classic ntpd's letters keep their meaning.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Parser};
+use ntp_proto::time::{Frequency, NtpDuration};
+
+/// Keeps the system clock right, and gives time to others.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "ntpd", version, disable_version_flag = true, after_help = AFTER_HELP)]
+#[expect(clippy::struct_excessive_bools, reason = "independent switches of a command line")]
+pub struct Options {
+    /// Configuration file
+    #[arg(short = 'c', long = "configfile", value_name = "FILE", default_value = "/etc/ntp.conf")]
+    pub config: PathBuf,
+    /// Stay in the foreground
+    #[arg(short = 'n', long = "nofork")]
+    pub foreground: bool,
+    /// Log more, and stay in the foreground; twice for every packet
+    #[arg(short = 'd', long = "debug", action = ArgAction::Count)]
+    pub debug: u8,
+    /// Allow the first correction to be of any size
+    #[arg(short = 'g', long = "panicgate")]
+    pub panic_gate: bool,
+    /// Set the clock once and exit
+    #[arg(short = 'q', long = "quit")]
+    pub quit: bool,
+    /// Slew errors up to 600 s instead of stepping them
+    #[arg(short = 'x', long = "slew")]
+    pub slew: bool,
+    /// Resolve names to IPv4 addresses
+    #[arg(short = '4', long = "ipv4", conflicts_with = "ipv6")]
+    pub ipv4: bool,
+    /// Resolve names to IPv6 addresses
+    #[arg(short = '6', long = "ipv6")]
+    pub ipv6: bool,
+    /// Frequency file, instead of the one in the configuration
+    #[arg(short = 'f', long = "driftfile", value_name = "FILE")]
+    pub drift_file: Option<PathBuf>,
+    /// Write the process number there
+    #[arg(short = 'p', long = "pidfile", value_name = "FILE")]
+    pub pid_file: Option<PathBuf>,
+    /// Log into this file
+    #[arg(short = 'l', long = "logfile", value_name = "FILE")]
+    pub log_file: Option<PathBuf>,
+    /// Listen on this port instead of 123
+    #[arg(long, value_name = "N", default_value_t = 123, value_parser = clap::value_parser!(u16).range(1..))]
+    pub port: u16,
+    /// Which clock: `system`, `none` (leave the system's alone), or
+    /// `virtual[:offset=S,frequency=PPM]` (one of our own that starts wrong)
+    #[arg(long, value_name = "CLOCK", default_value = "system", value_parser = parse_clock)]
+    pub clock: ClockChoice,
+    /// Print the version
+    #[arg(short = 'V', long = "version", action = ArgAction::Version)]
+    version: Option<bool>,
+    /// Letters that nothing follows from
+    #[command(flatten)]
+    pub ignored: Ignored,
+}
+
+const AFTER_HELP: &str = "Exit status: 0 ended as asked, 1 usage or configuration, 2 could not listen, \
+3 clock control refused, 4 clock beyond the panic threshold, 5 no time obtained (-q).";
+
+/// Letters of classic ntpd that nothing follows from.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Ignored {
+    #[arg(short = 'a', hide = true)]
+    authreq: bool,
+    #[arg(short = 'I', hide = true, value_name = "INTERFACE")]
+    interface: Vec<String>,
+    #[arg(short = 'i', hide = true, value_name = "DIR")]
+    jail: Option<String>,
+    #[arg(short = 'k', hide = true, value_name = "FILE")]
+    keys: Option<String>,
+    #[arg(short = 'L', hide = true)]
+    no_virtual: bool,
+    #[arg(short = 'N', hide = true)]
+    nice: bool,
+    #[arg(short = 's', hide = true, value_name = "DIR")]
+    stats: Option<String>,
+    #[arg(short = 't', hide = true, value_name = "KEY")]
+    trusted: Vec<String>,
+    #[arg(short = 'u', hide = true, value_name = "USER")]
+    user: Option<String>,
+    #[arg(short = 'U', hide = true, value_name = "SECONDS")]
+    update: Option<String>,
+}
+
+impl Ignored {
+    /// Those that were given.
+    pub fn given(&self) -> Vec<&'static str> {
+        [
+            ("-a", self.authreq),
+            ("-I", !self.interface.is_empty()),
+            ("-i", self.jail.is_some()),
+            ("-k", self.keys.is_some()),
+            ("-L", self.no_virtual),
+            ("-N", self.nice),
+            ("-s", self.stats.is_some()),
+            ("-t", !self.trusted.is_empty()),
+            ("-u", self.user.is_some()),
+            ("-U", self.update.is_some()),
+        ]
+        .into_iter()
+        .filter_map(|(name, given)| given.then_some(name))
+        .collect()
+    }
+}
+
+/// Which clock is disciplined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClockChoice {
+    /// The kernel's.
+    System,
+    /// One of our own, which starts this wrong. `none` is one that starts right: the corrected time
+    /// is served, the kernel's clock is left alone.
+    Virtual {
+        /// How far it starts ahead of the system clock.
+        offset: NtpDuration,
+        /// How fast it gains on the system clock.
+        frequency: Frequency,
+    },
+}
+
+/// How wrong a virtual clock may start: ten years.
+const OFFSET_MAX: f64 = 3.2e8;
+
+/// How wrong a virtual clock may run: more than the kernel could correct.
+const FREQUENCY_MAX: f64 = 1e5;
+
+fn parse_clock(text: &str) -> Result<ClockChoice, String> {
+    let right = ClockChoice::Virtual { offset: NtpDuration::ZERO, frequency: Frequency::ZERO };
+    let (kind, settings) = text.split_once(':').map_or((text, None), |(kind, rest)| (kind, Some(rest)));
+    match (kind, settings) {
+        ("system", None) => Ok(ClockChoice::System),
+        ("none" | "virtual", None) => Ok(right),
+        ("virtual", Some(settings)) => parse_virtual(settings),
+        _ => Err("expected system, none, or virtual[:offset=S,frequency=PPM]".to_owned()),
+    }
+}
+
+fn parse_virtual(settings: &str) -> Result<ClockChoice, String> {
+    let (mut offset, mut frequency) = (NtpDuration::ZERO, Frequency::ZERO);
+    for setting in settings.split(',') {
+        let (name, value) = setting.split_once('=').ok_or_else(|| format!("`{setting}` is no NAME=VALUE"))?;
+        let value: f64 = value.parse().map_err(|_| format!("`{value}` is no number"))?;
+        match name {
+            "offset" if value.abs() <= OFFSET_MAX => offset = NtpDuration::from_seconds_f64(value),
+            "frequency" if value.abs() <= FREQUENCY_MAX => frequency = Frequency::from_ppm(value),
+            "offset" | "frequency" => return Err(format!("`{setting}` is out of range")),
+            _ => return Err(format!("`{name}` is neither offset (seconds) nor frequency (ppm)")),
+        }
+    }
+    Ok(ClockChoice::Virtual { offset, frequency })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clocks_are_chosen_by_name() {
+        assert_eq!(parse_clock("system"), Ok(ClockChoice::System));
+        let wrong = ClockChoice::Virtual {
+            offset: NtpDuration::from_seconds_f64(-0.25),
+            frequency: Frequency::from_ppm(50.0),
+        };
+        assert_eq!(parse_clock("virtual:offset=-0.25,frequency=50"), Ok(wrong));
+        for bad in [
+            "",
+            "sundial",
+            "virtual:",
+            "virtual:offset",
+            "virtual:offset=x",
+            "virtual:tilt=1",
+            "none:offset=1",
+            "virtual:offset=nan",
+            "virtual:frequency=1e9",
+        ] {
+            assert!(parse_clock(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn debians_options_and_all_of_classics_letters_are_taken() {
+        let options = Options::try_parse_from(["ntpd", "-g", "-N"]).unwrap();
+        assert!(options.panic_gate);
+        assert_eq!(options.ignored.given(), ["-N"]);
+        let all = "ntpd -4 -c f -d -f d -g -I eth0 -i /j -k k -L -l log -n -N -p pid -q -s s -t 1 -u ntp:ntp -U 5 -x";
+        let options = Options::try_parse_from(all.split(' ')).unwrap();
+        assert_eq!(options.ignored.given().len(), 9);
+    }
+}

@@ -1,0 +1,185 @@
+//! From what ntp.conf says to what the system is told.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::Path;
+use std::time::Duration;
+
+use ntp_conf::directive::{self, AddressFamily, Fudge, Restrict, RestrictTarget, Role, Source, Tinker};
+use ntp_conf::{Configuration, Diagnostic, LoadError, Severity};
+use ntp_proto::association::AssociationOptions;
+use ntp_proto::discipline::DisciplineConfig;
+use ntp_proto::server::{AccessList, Prefix, Restrictions, Rule, RuleTarget};
+use ntp_proto::system::{Family, SourceConfig, SourceKind, Target};
+use ntp_proto::time::{NtpDuration, PollExponent};
+use ntp_proto::wire::{ReferenceId, Stratum, Version};
+
+use crate::cli::Options;
+use crate::loader::FileLoader;
+
+/// The stratum of a local clock without `fudge`, as in classic ntpd.
+const LOCAL_CLOCK_STRATUM: u8 = 5;
+
+/// The driver number of the local clock.
+const LOCAL_CLOCK_DRIVER: u8 = 1;
+
+/// The step threshold of `-x`.
+const SLEW_ONLY_STEP: NtpDuration = NtpDuration::from_seconds(600);
+
+/// Why a configuration cannot run.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfigError {
+    /// The file cannot be read.
+    #[error("{path}: cannot be read: {reason}")]
+    Unreadable { path: String, reason: LoadError },
+    /// The path is a directory.
+    #[error("{0}: is a directory; name the file in it")]
+    Directory(String),
+    /// There are errors in it, and nothing is left to do.
+    #[error("{path}: has {errors} errors and names no usable server; mend them and start again")]
+    Useless { path: String, errors: usize },
+}
+
+/// Reads the configuration and everything that is wrong with it.
+pub(crate) fn load(path: &Path) -> Result<(Configuration, Vec<Diagnostic>), ConfigError> {
+    let name = path.display().to_string();
+    if path.is_dir() {
+        return Err(ConfigError::Directory(name));
+    }
+    ntp_conf::read(path, &mut FileLoader).map_err(|reason| ConfigError::Unreadable { path: name, reason })
+}
+
+/// Whether anything is left to do in spite of the errors.
+pub(crate) fn judge(path: &Path, found: &Configuration, findings: &[Diagnostic]) -> Result<(), ConfigError> {
+    let errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
+    if errors > 0 && found.sources.is_empty() {
+        return Err(ConfigError::Useless { path: path.display().to_string(), errors });
+    }
+    Ok(())
+}
+
+/// The sources; with words about those that cannot be used.
+pub(crate) fn sources(found: &Configuration, options: &Options) -> (Vec<SourceConfig>, Vec<String>) {
+    let mut sources = Vec::new();
+    let mut complaints = Vec::new();
+    for (source, path, line) in &found.sources {
+        match source_config(source, &found.fudges, options) {
+            Ok(config) => sources.push(config),
+            Err(reason) => complaints.push(format!("{}:{line}: {reason}", path.display())),
+        }
+    }
+    (sources, complaints)
+}
+
+fn source_config(source: &Source, fudges: &[Fudge], options: &Options) -> Result<SourceConfig, String> {
+    let kind = match (source.reference_clock(), source.address(), source.role) {
+        (Some((LOCAL_CLOCK_DRIVER, unit)), _, _) => local_clock(unit, fudges),
+        (Some((driver, _)), _, _) => {
+            return Err(format!(
+                "reference clocks of type {driver} are not implemented: the line is not used"
+            ));
+        }
+        (None, Some(address), _) => SourceKind::Server(Target::Address(address)),
+        (None, None, Role::Pool) => SourceKind::Pool(source.host.clone()),
+        (None, None, Role::Server | Role::Peer) => SourceKind::Server(Target::Name(source.host.clone())),
+    };
+    let family = match source.family {
+        AddressFamily::V4 => Family::V4,
+        AddressFamily::V6 => Family::V6,
+        AddressFamily::Any if options.ipv4 => Family::V4,
+        AddressFamily::Any if options.ipv6 => Family::V6,
+        AddressFamily::Any => Family::Any,
+    };
+    Ok(SourceConfig {
+        kind,
+        port: source.options.port.unwrap_or(123),
+        family,
+        options: association_options(&source.options),
+    })
+}
+
+fn association_options(options: &directive::SourceOptions) -> AssociationOptions {
+    let poll = |exponent: Option<u8>, default: PollExponent| {
+        exponent.map_or(default, |exponent| PollExponent::new(exponent.into()))
+    };
+    let minpoll = poll(options.minpoll, PollExponent::DEFAULT_MIN);
+    let maxpoll = poll(options.maxpoll, PollExponent::DEFAULT_MAX);
+    AssociationOptions {
+        version: options.version.and_then(Version::new).unwrap_or(Version::V4),
+        iburst: options.iburst,
+        // Where only one of the two is given, it pulls the other's default along.
+        minpoll: if options.minpoll.is_none() { minpoll.min(maxpoll) } else { minpoll },
+        maxpoll: if options.maxpoll.is_none() { maxpoll.max(minpoll) } else { maxpoll },
+        prefer: options.prefer,
+        noselect: options.noselect,
+        truechimer: options.truechimer,
+    }
+}
+
+fn local_clock(unit: u8, fudges: &[Fudge]) -> SourceKind {
+    let own = || fudges.iter().filter(|fudge| (fudge.driver, fudge.unit) == (LOCAL_CLOCK_DRIVER, unit));
+    let stratum = own().filter_map(|fudge| fudge.stratum).next_back().unwrap_or(LOCAL_CLOCK_STRATUM);
+    let code = own().filter_map(|fudge| fudge.reference_id.as_deref()).next_back();
+    SourceKind::LocalClock {
+        unit,
+        stratum: Stratum::new(stratum),
+        reference_id: code.map_or(ReferenceId::LOCL, ReferenceId::from_code),
+    }
+}
+
+/// Thresholds and switches, from the file and the command line.
+pub(crate) fn discipline(found: &Configuration, options: &Options) -> DisciplineConfig {
+    let mut config = DisciplineConfig {
+        allow_first_panic: options.panic_gate,
+        once: options.quit,
+        disabled: found.discipline_disabled,
+        ..DisciplineConfig::default()
+    };
+    if options.slew {
+        config.step = SLEW_ONLY_STEP;
+    }
+    for tinker in &found.tinkers {
+        match *tinker {
+            Tinker::Panic(seconds) => config.panic = NtpDuration::from_seconds_f64(seconds),
+            Tinker::Step(seconds) => config.step = NtpDuration::from_seconds_f64(seconds),
+            Tinker::Stepout(seconds) => config.stepout = Duration::from_secs_f64(seconds.min(1e9)),
+        }
+    }
+    config
+}
+
+/// The access list.
+pub(crate) fn access(found: &Configuration) -> AccessList {
+    AccessList::new(&found.restrictions.iter().flat_map(rules).collect::<Vec<Rule>>())
+}
+
+/// One line is one rule, but `restrict default` is one for each family.
+fn rules(line: &Restrict) -> Vec<Rule> {
+    let restrictions = Restrictions {
+        ignore: line.flags.ignore,
+        noserve: line.flags.noserve,
+        noquery: line.flags.noquery,
+        ntpport: line.flags.ntpport,
+    };
+    let targets = match line.target {
+        RestrictTarget::Source => vec![RuleTarget::Source],
+        RestrictTarget::Default(family) => [(AddressFamily::V4, true), (AddressFamily::V6, false)]
+            .into_iter()
+            .filter(|(one, _)| family == AddressFamily::Any || family == *one)
+            .map(|(_, v4)| RuleTarget::Prefix(Prefix::everything(v4)))
+            .collect(),
+        RestrictTarget::Network { address, mask } => network(address, mask).into_iter().collect(),
+    };
+    targets.into_iter().map(|target| Rule { target, restrictions }).collect()
+}
+
+/// `0.0.0.0` and `::` without a mask mean everybody, as `default` does.
+fn network(address: IpAddr, mask: IpAddr) -> Option<RuleTarget> {
+    let host_mask = match address {
+        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::BROADCAST),
+        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::from(u128::MAX)),
+    };
+    if address.is_unspecified() && mask == host_mask {
+        return Some(RuleTarget::Prefix(Prefix::everything(address.is_ipv4())));
+    }
+    Prefix::new(address, mask).map(RuleTarget::Prefix)
+}

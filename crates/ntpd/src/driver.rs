@@ -1,0 +1,254 @@
+//! The loop: feeds the system's four verbs and performs its actions. This is all that the daemon
+//! knows of NTP.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ntp_os::notify::Notifier;
+use ntp_os::udp::Arrival;
+use ntp_proto::control::{Identity, respond as respond_control};
+use ntp_proto::server::{AccessList, Request, Verdict, respond, stamp};
+use ntp_proto::system::{Action, ClockReport, Event, Outcome, Received, System};
+use ntp_proto::time::MonoTime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing::{debug, error, info, trace, warn};
+
+use crate::clock::{self, Clock, ClockError};
+use crate::exit::Exit;
+use crate::log;
+use crate::net::{DATAGRAM_LEN_MAX, Origin, Sockets};
+use crate::resolver::{Answer, Resolver};
+use crate::statefiles;
+
+/// Datagrams read from one socket before the others and the timers get their turn.
+const BATCH: usize = 64;
+
+/// The longest sleep, so that a watchdog is fed and a lost wake-up heals.
+const SLEEP_MAX: Duration = Duration::from_secs(20);
+
+/// What the machine and the program are called.
+#[derive(Clone, Debug)]
+pub(crate) struct Names {
+    pub(crate) version: String,
+    pub(crate) processor: String,
+    pub(crate) system: String,
+}
+
+/// Everything the loop works with.
+#[derive(Debug)]
+pub(crate) struct Driver {
+    pub(crate) system: System,
+    pub(crate) clock: Clock,
+    pub(crate) sockets: Sockets,
+    pub(crate) resolver: Resolver,
+    pub(crate) access: AccessList,
+    pub(crate) names: Names,
+    pub(crate) notifier: Notifier,
+    pub(crate) drift_file: Option<PathBuf>,
+}
+
+/// Why the loop woke up.
+enum Wake {
+    Readable(Origin),
+    Resolved(Answer),
+    Time,
+    Stop(&'static str),
+    Reload,
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Driver {
+    /// Runs until a signal or the system ends it.
+    pub(crate) async fn run(mut self) -> Result<Exit, ClockError> {
+        let mut signals = Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        };
+        tell(&self.notifier.ready());
+        self.system.handle_timeout(clock::now()?);
+        loop {
+            if let Some(exit) = self.perform()? {
+                return Ok(exit);
+            }
+            match self.wait(&mut signals).await? {
+                Wake::Readable(origin) => self.drain(origin)?,
+                Wake::Resolved((source, answer)) => {
+                    self.system.handle_resolved(clock::now()?, source, answer);
+                    self.access.set_sources(self.system.source_addresses());
+                }
+                Wake::Time => tell(&self.notifier.watchdog()),
+                Wake::Reload => {
+                    warn!("reloading is not implemented yet: restart to read the configuration anew");
+                }
+                Wake::Stop(name) => return self.stop(name),
+            }
+            self.system.handle_timeout(clock::now()?);
+        }
+    }
+
+    async fn wait(&mut self, signals: &mut Signals) -> Result<Wake, ClockError> {
+        let now = clock::now()?;
+        let due = self.system.next_timeout().map_or(SLEEP_MAX, |due| due.since(now));
+        Ok(tokio::select! {
+            biased;
+            _ = signals.terminate.recv() => Wake::Stop("SIGTERM"),
+            _ = signals.interrupt.recv() => Wake::Stop("SIGINT"),
+            _ = signals.hangup.recv() => Wake::Reload,
+            origin = self.sockets.readable() => Wake::Readable(origin),
+            Some(answer) = self.resolver.answer() => Wake::Resolved(answer),
+            () = tokio::time::sleep(due.min(SLEEP_MAX)) => Wake::Time,
+        })
+    }
+
+    /// Performs what the system asks for, in order, until it asks for nothing more.
+    fn perform(&mut self) -> Result<Option<Exit>, ClockError> {
+        while let Some(action) = self.system.poll_action() {
+            match action {
+                Action::Send { association, remote, packet } => {
+                    let at = self.clock.read()?;
+                    let report = match self.sockets.send(association, remote, &packet) {
+                        Ok(()) => ClockReport::Sent { association, at },
+                        Err(reason) => {
+                            debug!("{remote}: cannot be asked now: {reason}");
+                            ClockReport::SendFailed { association }
+                        }
+                    };
+                    self.system.handle_clock(clock::now()?, report);
+                }
+                Action::Close(association) => self.sockets.close(association),
+                Action::Resolve { source, name, .. } => self.resolver.start(source, name),
+                Action::Steer(request) => {
+                    trace!("clock: {request:?}");
+                    if let Some(report) = self.clock.apply(request)? {
+                        self.system.handle_clock(clock::now()?, report);
+                    }
+                }
+                Action::StoreDrift(frequency) => self.store_drift(frequency),
+                Action::Report(event) => self.report(&event)?,
+                Action::Finish(outcome) => return Ok(Some(finish(outcome))),
+            }
+        }
+        Ok(None)
+    }
+
+    fn drain(&mut self, origin: Origin) -> Result<(), ClockError> {
+        let mut buffer = [0; DATAGRAM_LEN_MAX];
+        for _ in 0..BATCH {
+            match self.sockets.receive(origin, &mut buffer) {
+                None => break,
+                Some(Ok(arrival)) => {
+                    let bytes = buffer.get(..arrival.length).unwrap_or_default();
+                    match origin {
+                        Origin::Service(_) => self.serve(origin, bytes, &arrival)?,
+                        Origin::Source(association) => {
+                            let arrived = self.clock.at_stamp(arrival.stamp)?;
+                            let Some(local) = self.sockets.local_address(association) else { break };
+                            let received = Received { association, bytes, local, arrived };
+                            self.system.handle_datagram(clock::now()?, received);
+                        }
+                    }
+                }
+                // An ICMP error about an earlier request: the missing answer says the same.
+                Some(Err(reason)) => debug!("{origin:?}: {reason}"),
+            }
+        }
+        Ok(())
+    }
+
+    fn serve(&self, origin: Origin, bytes: &[u8], arrival: &Arrival) -> Result<(), ClockError> {
+        let received = self.clock.at_stamp(arrival.stamp)?;
+        let request = Request { bytes, from: arrival.from, received: received.system };
+        match respond(self.system.reference(), received.mono, &self.access, &request) {
+            Verdict::Answer(mut answer) => {
+                stamp(&mut answer, self.clock.read()?.system);
+                self.reply(origin, &answer, arrival);
+            }
+            Verdict::Control => {
+                let now = self.clock.read()?;
+                let identity = Identity {
+                    version: &self.names.version,
+                    processor: &self.names.processor,
+                    system: &self.names.system,
+                    now,
+                };
+                for packet in respond_control(&self.system.snapshot(now.mono), &identity, bytes) {
+                    self.reply(origin, &packet, arrival);
+                }
+            }
+            Verdict::Silence(reason) => trace!("{}: no answer: {reason:?}", arrival.from),
+        }
+        Ok(())
+    }
+
+    fn reply(&self, origin: Origin, packet: &[u8], arrival: &Arrival) {
+        if let Err(reason) = self.sockets.reply(origin, packet, arrival) {
+            debug!("{}: cannot be answered: {reason}", arrival.from);
+        }
+    }
+
+    fn store_drift(&self, frequency: ntp_proto::time::Frequency) {
+        let Some(path) = &self.drift_file else { return };
+        if let Err(reason) = statefiles::write_drift(path, frequency) {
+            warn!("the drift file is not written: {reason}");
+        }
+    }
+
+    fn report(&self, event: &Event) -> Result<(), ClockError> {
+        log::report(event);
+        let now: MonoTime = clock::now()?;
+        let reference = self.system.reference();
+        let status = if reference.is_synchronized() {
+            format!(
+                "stratum {}, within {:.3} s of true time",
+                reference.stratum.value(),
+                reference.root_distance(now).as_seconds_f64()
+            )
+        } else {
+            "not synchronized".to_owned()
+        };
+        tell(&self.notifier.status(&status));
+        Ok(())
+    }
+
+    fn stop(&mut self, signal: &str) -> Result<Exit, ClockError> {
+        info!("ending on {signal}; the clock keeps the frequency it has");
+        tell(&self.notifier.stopping());
+        self.system.shut_down();
+        self.perform()?;
+        Ok(Exit::Done)
+    }
+}
+
+fn tell(outcome: &io::Result<()>) {
+    if let Err(reason) = outcome {
+        debug!("the service manager does not listen: {reason}");
+    }
+}
+
+fn finish(outcome: Outcome) -> Exit {
+    match outcome {
+        Outcome::Set => {
+            info!("the clock is set");
+            Exit::Done
+        }
+        Outcome::NoTime => {
+            error!(
+                "no server gave time: check the `server` lines, the network and any firewall (UDP port 123)"
+            );
+            Exit::NoTime
+        }
+        Outcome::Panic(by) => {
+            error!(
+                "the clock is off by {by}, beyond the panic threshold: set it roughly by hand, or allow one such correction with -g"
+            );
+            Exit::Panic
+        }
+    }
+}

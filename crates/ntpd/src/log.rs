@@ -1,0 +1,109 @@
+//! What the administrator reads: one line for each change of state.
+
+use std::fs::OpenOptions;
+use std::io::{self, IsTerminal as _, Write};
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+use std::sync::Mutex;
+
+use ntp_proto::system::Event;
+use ntp_proto::wire::KissCode;
+use tracing::{Level, info, warn};
+
+/// Where log lines go.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Destination<'a> {
+    /// Standard error: the terminal or the journal.
+    StandardError,
+    /// A file.
+    File(&'a Path),
+    /// The system's log, for a daemon that left its terminal.
+    Syslog,
+}
+
+/// Starts logging. Fails only if the file cannot be opened.
+pub(crate) fn start(destination: Destination<'_>, level: Level) -> io::Result<()> {
+    let builder = tracing_subscriber::fmt().with_max_level(level).with_target(false).with_ansi(false);
+    let started = match destination {
+        Destination::File(path) => {
+            let file = OpenOptions::new().create(true).append(true).open(path)?;
+            builder.with_writer(Mutex::new(file)).try_init()
+        }
+        Destination::Syslog => {
+            builder.without_time().with_level(false).with_writer(Mutex::new(Syslog::open())).try_init()
+        }
+        // The journal and a person both know what time it is; a redirected stream may not.
+        Destination::StandardError
+            if io::stderr().is_terminal() || std::env::var_os("JOURNAL_STREAM").is_some() =>
+        {
+            builder.without_time().with_writer(io::stderr).try_init()
+        }
+        Destination::StandardError => builder.with_writer(io::stderr).try_init(),
+    };
+    started.map_err(|error| io::Error::other(error.to_string()))
+}
+
+/// The local log socket; without one, lines go nowhere.
+#[derive(Debug)]
+struct Syslog(Option<UnixDatagram>);
+
+impl Syslog {
+    fn open() -> Self {
+        let connected =
+            UnixDatagram::unbound().and_then(|socket| socket.connect("/dev/log").map(|()| socket));
+        Self(connected.ok())
+    }
+}
+
+impl Write for Syslog {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        if let Some(socket) = &self.0 {
+            // Facility daemon (3), severity notice (5), RFC 3164.
+            let mut message = format!("<29>ntpd[{}]: ", std::process::id()).into_bytes();
+            message.extend_from_slice(line.trim_ascii_end());
+            socket.send(&message)?;
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Puts an event of the system into words.
+pub(crate) fn report(event: &Event) {
+    match event {
+        Event::Resolved { name, addresses } if addresses.is_empty() => {
+            info!("{name}: resolved, nothing new");
+        }
+        Event::Resolved { name, addresses } => {
+            let list: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+            info!("{name}: using {}", list.join(", "));
+        }
+        Event::Unresolved { name, reason, retry_seconds } => {
+            let reason = reason.escape_debug();
+            warn!("{name}: cannot be resolved ({reason}); trying again in {retry_seconds} s");
+        }
+        Event::Reachable(remote) => info!("{remote}: answers"),
+        Event::Unreachable(remote) => warn!("{remote}: has not answered for eight polls"),
+        Event::Rejected { remote, reason } => warn!("{remote}: answers, but cannot be used: {reason}"),
+        Event::Kissed { remote, code: KissCode::Rate } => {
+            warn!("{remote}: asks us to slow down (RATE); polling half as often");
+        }
+        Event::Kissed { remote, code: code @ (KissCode::Deny | KissCode::Restrict) } => {
+            let code = code.reference_id().code().unwrap_or_default();
+            warn!("{remote}: does not serve us ({code}); it is not asked again");
+        }
+        Event::Kissed { remote, code: KissCode::Other(code) } => {
+            let code = code.code().unwrap_or_else(|| code.to_string());
+            warn!("{remote}: sent the kiss code {code}");
+        }
+        Event::SystemPeer(Some(remote)) => info!("following {remote}"),
+        Event::SystemPeer(None) => warn!("no server to follow: the clock runs on by itself"),
+        Event::LocalReference => info!("following the local clock, as no server is there to follow"),
+        Event::Stepping(offset) => warn!("stepping the clock by {offset}"),
+        Event::Synchronized { error } => info!("synchronized; {error} remain to be slewed away"),
+        Event::Spike(error) => warn!("the clock seems off by {error}: waiting whether it lasts"),
+    }
+}

@@ -1,0 +1,131 @@
+//! Where to listen: everywhere, or where `interface` lines say.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
+
+use ntp_conf::directive::{InterfaceAction, InterfaceRule, InterfaceTarget};
+use ntp_os::interfaces::{InterfaceAddress, addresses};
+use ntp_os::udp::Socket;
+
+/// Why the daemon cannot listen.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ListenError {
+    /// Somebody else has the port.
+    #[error("{0} is taken: is another ntpd, chronyd or systemd-timesyncd running?")]
+    Taken(SocketAddr),
+    /// Ports below 1024 are for root.
+    #[error("{0} may not be used by this user: start as root, or with --port N above 1023")]
+    Forbidden(SocketAddr),
+    /// Anything else.
+    #[error("{address} cannot be used: {source}")]
+    Other { address: SocketAddr, source: io::Error },
+    /// No rule of the configuration allows any address.
+    #[error("the `interface` lines leave no address to listen on")]
+    Nowhere,
+}
+
+/// Opens the listening sockets.
+pub(crate) fn open(rules: &[InterfaceRule], port: u16) -> Result<Vec<Socket>, ListenError> {
+    let wildcards = [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)];
+    let wanted: Vec<SocketAddr> = if rules.is_empty() {
+        wildcards.into_iter().map(|address| SocketAddr::new(address, port)).collect()
+    } else {
+        let known = addresses()
+            .map_err(|source| ListenError::Other { address: SocketAddr::new(wildcards[0], port), source })?;
+        known.iter().filter(|known| allowed(rules, known)).map(|known| with_port(known, port)).collect()
+    };
+    let mut sockets = Vec::new();
+    for address in wanted {
+        match Socket::listen(address) {
+            Ok(socket) => sockets.push(socket),
+            // A machine without IPv6 listens on IPv4.
+            Err(error) if address.is_ipv6() && is_unsupported(&error) => {
+                tracing::info!("no IPv6 here: not listening on {address}");
+            }
+            Err(error) => return Err(explain(address, error)),
+        }
+    }
+    if sockets.is_empty() { Err(ListenError::Nowhere) } else { Ok(sockets) }
+}
+
+/// The last line that matches decides; without one, an address is listened on.
+fn allowed(rules: &[InterfaceRule], candidate: &InterfaceAddress) -> bool {
+    let decisive = rules.iter().rev().find(|rule| matches(&rule.target, candidate));
+    decisive.is_none_or(|rule| rule.action == InterfaceAction::Listen)
+}
+
+fn matches(target: &InterfaceTarget, candidate: &InterfaceAddress) -> bool {
+    match target {
+        InterfaceTarget::All => true,
+        InterfaceTarget::V4 => candidate.address.is_ipv4(),
+        InterfaceTarget::V6 => candidate.address.is_ipv6(),
+        // Wildcard addresses belong to no interface; with rules they are not listened on at all.
+        InterfaceTarget::Wildcard => false,
+        InterfaceTarget::Name(name) => *name == candidate.interface,
+        InterfaceTarget::Network(address, length) => within(*address, *length, candidate.address),
+    }
+}
+
+fn within(network: IpAddr, length: u8, address: IpAddr) -> bool {
+    match (network, address) {
+        (IpAddr::V4(network), IpAddr::V4(address)) => {
+            let mask = u32::MAX.checked_shl(32 - u32::from(length)).unwrap_or(0);
+            (u32::from(network) ^ u32::from(address)) & mask == 0
+        }
+        (IpAddr::V6(network), IpAddr::V6(address)) => {
+            let mask = u128::MAX.checked_shl(128 - u32::from(length)).unwrap_or(0);
+            (u128::from(network) ^ u128::from(address)) & mask == 0
+        }
+        (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
+    }
+}
+
+const fn with_port(known: &InterfaceAddress, port: u16) -> SocketAddr {
+    match known.address {
+        IpAddr::V4(_) => SocketAddr::new(known.address, port),
+        IpAddr::V6(v6) => SocketAddr::V6(SocketAddrV6::new(v6, port, 0, known.scope)),
+    }
+}
+
+fn is_unsupported(error: &io::Error) -> bool {
+    let code = nix::errno::Errno::from_raw(error.raw_os_error().unwrap_or(0));
+    matches!(code, nix::errno::Errno::EAFNOSUPPORT | nix::errno::Errno::EADDRNOTAVAIL)
+}
+
+fn explain(address: SocketAddr, source: io::Error) -> ListenError {
+    if source.kind() == io::ErrorKind::AddrInUse {
+        ListenError::Taken(address)
+    } else if source.kind() == io::ErrorKind::PermissionDenied {
+        ListenError::Forbidden(address)
+    } else {
+        ListenError::Other { address, source }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rule(action: InterfaceAction, target: InterfaceTarget) -> InterfaceRule {
+        InterfaceRule { action, target }
+    }
+
+    fn on(interface: &str, address: &str) -> InterfaceAddress {
+        InterfaceAddress { interface: interface.to_owned(), address: address.parse().unwrap(), scope: 0 }
+    }
+
+    #[test]
+    fn the_last_line_that_matches_wins() {
+        let rules = [
+            rule(InterfaceAction::Ignore, InterfaceTarget::All),
+            rule(InterfaceAction::Listen, InterfaceTarget::Name("eth0".to_owned())),
+            rule(InterfaceAction::Ignore, InterfaceTarget::V6),
+            rule(InterfaceAction::Listen, InterfaceTarget::Network("10.0.0.0".parse().unwrap(), 8)),
+        ];
+        assert!(allowed(&rules, &on("eth0", "192.0.2.1")));
+        assert!(!allowed(&rules, &on("eth0", "2001:db8::1")));
+        assert!(!allowed(&rules, &on("eth1", "192.0.2.2")));
+        assert!(allowed(&rules, &on("eth1", "10.7.0.1")));
+        assert!(allowed(&rules[..0], &on("eth1", "192.0.2.2")));
+    }
+}

@@ -1,0 +1,112 @@
+//! The daemon's sockets: those it listens on, and one for each source.
+
+mod listen;
+
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::task::Poll;
+
+use ntp_os::udp::{Arrival, Socket};
+use ntp_proto::association::AssociationId;
+use tokio::io::Interest;
+use tokio::net::UdpSocket;
+
+pub(crate) use listen::{ListenError, open};
+
+/// The longest datagram that is read; longer ones are cut, and then refused.
+pub(crate) const DATAGRAM_LEN_MAX: usize = 2048;
+
+/// Which socket a datagram came in on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// A listening one, by its place in the list.
+    Service(usize),
+    /// A source's own.
+    Source(AssociationId),
+}
+
+/// All sockets.
+#[derive(Debug)]
+pub(crate) struct Sockets {
+    service: Vec<Socket<UdpSocket>>,
+    sources: BTreeMap<AssociationId, (SocketAddr, Socket<UdpSocket>)>,
+}
+
+impl Sockets {
+    /// Takes over the listening sockets; must be called within the runtime.
+    pub(crate) fn new(service: Vec<Socket>) -> io::Result<Self> {
+        let service = service.into_iter().map(watched).collect::<io::Result<_>>()?;
+        Ok(Self { service, sources: BTreeMap::new() })
+    }
+
+    /// Sends a request from the source's own socket, opening one if need be.
+    pub(crate) fn send(&mut self, id: AssociationId, remote: SocketAddr, packet: &[u8]) -> io::Result<()> {
+        if self.sources.get(&id).is_none_or(|(known, _)| *known != remote) {
+            let socket = watched(Socket::connect(remote)?)?;
+            self.sources.insert(id, (remote, socket));
+        }
+        match self.sources.get(&id) {
+            Some((_, socket)) => socket.send(packet),
+            None => Err(io::Error::from(io::ErrorKind::NotConnected)),
+        }
+    }
+
+    /// Closes a source's socket.
+    pub(crate) fn close(&mut self, id: AssociationId) {
+        self.sources.remove(&id);
+    }
+
+    /// Waits until some socket has something to read.
+    pub(crate) async fn readable(&self) -> Origin {
+        poll_fn(|context| {
+            for (index, socket) in self.service.iter().enumerate() {
+                if let Poll::Ready(Ok(())) = socket.inner().poll_recv_ready(context) {
+                    return Poll::Ready(Origin::Service(index));
+                }
+            }
+            for (id, (_, socket)) in &self.sources {
+                if let Poll::Ready(Ok(())) = socket.inner().poll_recv_ready(context) {
+                    return Poll::Ready(Origin::Source(*id));
+                }
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Reads one datagram; `None` once there are no more.
+    pub(crate) fn receive(&self, origin: Origin, buffer: &mut [u8]) -> Option<io::Result<Arrival>> {
+        let socket = self.socket(origin)?;
+        let read = socket.inner().try_io(Interest::READABLE, || socket.receive(buffer));
+        match read {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
+            other => Some(other),
+        }
+    }
+
+    /// Answers on the socket that the question came in on.
+    pub(crate) fn reply(&self, origin: Origin, packet: &[u8], arrival: &Arrival) -> io::Result<()> {
+        match self.socket(origin) {
+            Some(socket) => socket.reply(packet, arrival),
+            None => Err(io::Error::from(io::ErrorKind::NotConnected)),
+        }
+    }
+
+    /// The address here that a source's answers come to.
+    pub(crate) fn local_address(&self, id: AssociationId) -> Option<SocketAddr> {
+        self.sources.get(&id).and_then(|(_, socket)| socket.local_address().ok())
+    }
+
+    fn socket(&self, origin: Origin) -> Option<&Socket<UdpSocket>> {
+        match origin {
+            Origin::Service(index) => self.service.get(index),
+            Origin::Source(id) => self.sources.get(&id).map(|(_, socket)| socket),
+        }
+    }
+}
+
+fn watched(socket: Socket) -> io::Result<Socket<UdpSocket>> {
+    socket.register(UdpSocket::from_std)
+}

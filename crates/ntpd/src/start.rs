@@ -1,0 +1,256 @@
+//! From the command line to the running loop, in the order that lets errors reach a person: first
+//! everything that can be refused, then the background, then the loop.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use ntp_conf::{Diagnostic, Severity};
+use ntp_os::notify::Notifier;
+use ntp_os::udp::Socket;
+use ntp_proto::random::Rng;
+use ntp_proto::system::{System, SystemConfig};
+use ntp_proto::time::Precision;
+use tracing::{Level, debug, error, info, warn};
+
+use crate::cli::Options;
+use crate::clock::{Clock, ClockError};
+use crate::config::{self, ConfigError};
+use crate::driver::{Driver, Names};
+use crate::exit::Exit;
+use crate::log::{self, Destination};
+use crate::net::{self, ListenError, Sockets};
+use crate::resolver::Resolver;
+use crate::statefiles;
+
+/// Findings printed one by one; a file with more is not a configuration, and the rest says no more.
+const FINDINGS_SHOWN: usize = 20;
+
+/// Why the daemon does not start.
+#[derive(Debug, thiserror::Error)]
+enum StartError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    #[error(transparent)]
+    Clock(#[from] ClockError),
+    #[error("{what}: {source}")]
+    Io { what: String, source: io::Error },
+}
+
+impl StartError {
+    const fn exit(&self) -> Exit {
+        match self {
+            Self::Config(_) | Self::Io { .. } => Exit::Usage,
+            Self::Listen(_) => Exit::Bind,
+            Self::Clock(_) => Exit::ClockRefused,
+        }
+    }
+}
+
+/// Everything that was checked before the daemon leaves its terminal.
+struct Prepared {
+    config: SystemConfig,
+    found: ntp_conf::Configuration,
+    findings: Vec<Diagnostic>,
+    complaints: Vec<String>,
+    sockets: Vec<Socket>,
+    clock: Clock,
+}
+
+/// Runs the daemon.
+pub fn run(options: &Options) -> Exit {
+    match prepare(options).and_then(|prepared| launch(options, prepared)) {
+        Ok(exit) => exit,
+        Err(error) => {
+            complain(&error);
+            error.exit()
+        }
+    }
+}
+
+fn prepare(options: &Options) -> Result<Prepared, StartError> {
+    let (found, findings) = config::load(&options.config)?;
+    if let Err(useless) = config::judge(&options.config, &found, &findings) {
+        print_findings(&findings);
+        return Err(useless.into());
+    }
+    let (sources, complaints) = config::sources(&found, options);
+    let discipline = config::discipline(&found, options);
+    let clock = Clock::open(options.clock, !discipline.disabled)?;
+    // Setting the clock once needs no port: it works beside a daemon that only serves.
+    let sockets = if options.quit { Vec::new() } else { net::open(&found.interfaces, options.port)? };
+    let resolution = ntp_os::clock::precision().map_err(ClockError::from)?;
+    let precision = Precision::covering(resolution);
+    let config = SystemConfig { sources, discipline, minsane: 1, precision };
+    Ok(Prepared { config, found, findings, complaints, sockets, clock })
+}
+
+fn launch(options: &Options, prepared: Prepared) -> Result<Exit, StartError> {
+    let background = !(options.foreground || options.debug > 0 || options.quit);
+    if background {
+        nix::unistd::daemon(false, false).map_err(|errno| StartError::Io {
+            what: "leaving the terminal".to_owned(),
+            source: errno.into(),
+        })?;
+    }
+    let level = match options.debug {
+        0 => Level::INFO,
+        1 => Level::DEBUG,
+        _ => Level::TRACE,
+    };
+    let destination = match &options.log_file {
+        Some(path) => Destination::File(path),
+        None if background => Destination::Syslog,
+        None => Destination::StandardError,
+    };
+    log::start(destination, level).map_err(|source| StartError::Io { what: "the log".to_owned(), source })?;
+    if let Some(path) = &options.pid_file {
+        write_pid(path)?;
+    }
+    info!("ntpd {} starts with {}", env!("CARGO_PKG_VERSION"), options.config.display());
+    log_findings(&prepared);
+    for letter in options.ignored.given() {
+        debug!("option {letter} is accepted, and nothing follows from it");
+    }
+    let outcome = run_loop(options, prepared);
+    if let Some(path) = &options.pid_file {
+        // Gone already is gone.
+        drop(fs::remove_file(path));
+    }
+    outcome
+}
+
+fn run_loop(options: &Options, prepared: Prepared) -> Result<Exit, StartError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(4)
+        .build()
+        .map_err(|source| StartError::Io { what: "the event loop".to_owned(), source })?;
+    let outcome = runtime.block_on(async { drive(options, prepared)?.run().await.map_err(StartError::from) });
+    // A resolver that hangs must not hold up the end.
+    runtime.shutdown_background();
+    outcome
+}
+
+fn drive(options: &Options, prepared: Prepared) -> Result<Driver, StartError> {
+    let Prepared { config, found, sockets, clock, .. } = prepared;
+    let drift_file = options.drift_file.clone().or_else(|| found.drift_file.clone());
+    let drift = drift_file.as_deref().and_then(remembered_frequency);
+    let start = clock.start(drift)?;
+    let io = |what: &str| {
+        let what = what.to_owned();
+        move |source| StartError::Io { what, source }
+    };
+    let rng = KernelRandom::new().map_err(io("random numbers"))?;
+    let mut access = config::access(&found);
+    let system = System::new(config, start, Box::new(rng));
+    access.set_sources(system.source_addresses());
+    Ok(Driver {
+        system,
+        clock,
+        sockets: Sockets::new(sockets).map_err(io("the sockets"))?,
+        resolver: Resolver::new(),
+        access,
+        names: names(),
+        notifier: Notifier::new(std::env::var_os("NOTIFY_SOCKET").as_deref()).map_err(io("NOTIFY_SOCKET"))?,
+        drift_file,
+    })
+}
+
+fn remembered_frequency(path: &Path) -> Option<ntp_proto::time::Frequency> {
+    match statefiles::read_drift(path) {
+        Ok(drift) => drift,
+        Err(reason) => {
+            warn!("{}: {reason}; starting without a remembered frequency", path.display());
+            None
+        }
+    }
+}
+
+fn names() -> Names {
+    let version = format!("ntpd {}", env!("CARGO_PKG_VERSION"));
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    Names {
+        version,
+        processor: std::env::consts::ARCH.to_owned(),
+        system: format!("Linux/{}", release.trim()),
+    }
+}
+
+fn write_pid(path: &Path) -> Result<(), StartError> {
+    let line = format!("{}\n", std::process::id());
+    fs::write(path, line).map_err(|source| StartError::Io { what: path.display().to_string(), source })
+}
+
+fn log_findings(prepared: &Prepared) {
+    for finding in prepared.findings.iter().take(FINDINGS_SHOWN) {
+        match finding.severity {
+            Severity::Error => error!("{finding}"),
+            Severity::Warning => warn!("{finding}"),
+            Severity::Note => debug!("{finding}"),
+        }
+    }
+    if prepared.findings.len() > FINDINGS_SHOWN {
+        warn!("{} more findings: see `ntpctl check`", prepared.findings.len() - FINDINGS_SHOWN);
+    }
+    for complaint in &prepared.complaints {
+        warn!("{complaint}");
+    }
+    if prepared.config.sources.is_empty() {
+        warn!("no server is configured: the clock runs by itself (add one with `ntpctl add-server NAME`)");
+    }
+}
+
+/// Before the log exists, words go to standard error; there is nobody to tell if that fails.
+fn print_findings(findings: &[Diagnostic]) {
+    let mut stderr = io::stderr().lock();
+    let shown = findings.iter().filter(|finding| finding.severity == Severity::Error);
+    for finding in shown.take(FINDINGS_SHOWN) {
+        drop(writeln!(stderr, "{finding}"));
+    }
+}
+
+fn complain(error: &StartError) {
+    let mut stderr = io::stderr().lock();
+    let printed = match error {
+        StartError::Clock(ClockError::Refused(_)) => {
+            let container = if in_container() { "; this looks like a container" } else { "" };
+            writeln!(
+                stderr,
+                "ntpd: {error} (CAP_SYS_TIME is missing{container}).\n      \
+                 If another system keeps the time here, nothing is lost. To serve time and watch servers\n      \
+                 without adjusting the clock: ntpd --clock=none. To adjust it, start as root."
+            )
+        }
+        StartError::Config(_) | StartError::Listen(_) | StartError::Clock(_) | StartError::Io { .. } => {
+            writeln!(stderr, "ntpd: {error}")
+        }
+    };
+    drop(printed);
+}
+
+/// Signs of a container, for the wording only.
+fn in_container() -> bool {
+    ["/run/systemd/container", "/run/host/container-manager", "/.dockerenv", "/run/.containerenv"]
+        .iter()
+        .any(|sign| Path::new(sign).exists())
+}
+
+/// The kernel's random numbers, drawn in advance so that a failure shows at the start.
+#[derive(Debug)]
+struct KernelRandom;
+
+impl KernelRandom {
+    fn new() -> io::Result<Self> {
+        getrandom::u64().map(|_| Self).map_err(io::Error::other)
+    }
+}
+
+impl Rng for KernelRandom {
+    fn next_u64(&mut self) -> u64 {
+        // After the kernel's generator has started once, it does not fail.
+        getrandom::u64().unwrap_or_default()
+    }
+}
