@@ -38,6 +38,15 @@ pub trait Loader {
     fn load(&mut self, path: &Path) -> Result<Vec<Loaded>, LoadError>;
 }
 
+impl<F> Loader for F
+where
+    F: FnMut(&Path) -> Result<Vec<Loaded>, LoadError>,
+{
+    fn load(&mut self, path: &Path) -> Result<Vec<Loaded>, LoadError> {
+        self(path)
+    }
+}
+
 /// What a configuration says, from all of its files.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Configuration {

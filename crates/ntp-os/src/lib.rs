@@ -4,7 +4,9 @@
 
 pub mod atomic_file;
 pub mod clock;
+pub mod config_files;
 pub mod interfaces;
+pub mod names;
 pub mod notify;
 mod sys;
 pub mod timex;

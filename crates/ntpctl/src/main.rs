@@ -1,2 +1,20 @@
-//! x
-fn main() {}
+//! Edits ntp.conf and sees to it that the edit works.
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use ntpctl::cli::Options;
+use ntpctl::exit::Exit;
+
+fn main() -> ExitCode {
+    match Options::try_parse() {
+        Ok(options) => ntpctl::run(&options).into(),
+        Err(error) => {
+            // Help and version are no mistakes, and go to standard output.
+            let asked = !error.use_stderr();
+            let printed = error.print();
+            if asked && printed.is_ok() { Exit::Done.into() } else { Exit::Usage.into() }
+        }
+    }
+}

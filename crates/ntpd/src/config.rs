@@ -14,7 +14,7 @@ use ntp_proto::time::{NtpDuration, PollExponent};
 use ntp_proto::wire::{ReferenceId, Stratum, Version};
 
 use crate::cli::Options;
-use crate::loader::FileLoader;
+use crate::loader;
 
 /// The stratum of a local clock without `fudge`, as in classic ntpd.
 const LOCAL_CLOCK_STRATUM: u8 = 5;
@@ -45,7 +45,7 @@ pub(crate) fn load(path: &Path) -> Result<(Configuration, Vec<Diagnostic>), Conf
     if path.is_dir() {
         return Err(ConfigError::Directory(name));
     }
-    ntp_conf::read(path, &mut FileLoader).map_err(|reason| ConfigError::Unreadable { path: name, reason })
+    ntp_conf::read(path, &mut loader::load).map_err(|reason| ConfigError::Unreadable { path: name, reason })
 }
 
 /// Whether anything is left to do in spite of the errors.

@@ -1,1 +1,25 @@
-//! x
+//! The mode 6 client: asks any ntpd, classic or NTPsec or ours, and prints what `ntpq` always
+//! printed. It reads neither the daemon's memory nor its files.
+#![forbid(unsafe_code)]
+
+pub mod cli;
+pub mod client;
+mod command;
+pub mod exit;
+mod format;
+mod session;
+pub mod values;
+
+pub use session::run;
+
+/// What `ntpq -pn` prints of a daemon.
+pub fn peers_table(client: &mut client::Client) -> Result<String, client::ClientError> {
+    let mut context = command::Context { client, numeric: true, heading: None };
+    let mut out = Vec::new();
+    match command::run("peers", &mut context, &mut out) {
+        Ok(_) => Ok(String::from_utf8_lossy(&out).into_owned()),
+        Err(command::CommandError::Client(error)) => Err(error),
+        Err(command::CommandError::Output(error)) => Err(error.into()),
+        Err(command::CommandError::Usage(reason)) => Err(std::io::Error::other(reason).into()),
+    }
+}

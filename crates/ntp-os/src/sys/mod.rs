@@ -1,4 +1,5 @@
 //! System calls that have no safe wrapper in nix.
 #![expect(unsafe_code, reason = "the one place for it")]
 
+pub(crate) mod names;
 pub(crate) mod timex;

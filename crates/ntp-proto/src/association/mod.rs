@@ -16,7 +16,7 @@ mod tests;
 use core::net::{IpAddr, SocketAddr};
 
 use crate::random::Rng;
-use crate::time::{MonoTime, NtpDuration, NtpTimestamp, PollExponent, Precision, Reading};
+use crate::time::{Frequency, MonoTime, NtpDuration, NtpTimestamp, PollExponent, Precision, Reading};
 use crate::wire::{Header, KissCode, Leap, Packet, ReferenceId, Stratum, Version};
 
 pub use checks::Rejection;
@@ -26,7 +26,7 @@ pub use register::{Register, RegisterEntry, STAGES};
 
 /// The frequency tolerance by which every dispersion grows: 15 ppm (RFC 5905 §7.2 PHI).
 pub fn aging(span: core::time::Duration) -> NtpDuration {
-    crate::time::Frequency::from_scaled_ppm(15 << 16).over(span)
+    Frequency::from_scaled_ppm(15 << 16).over(span)
 }
 
 /// The number by which mode 6 names an association; never 0.
@@ -381,8 +381,9 @@ impl State {
 
     /// How far from true time this source may put us, all the way to the reference clock
     /// (RFC 5905 §11.1 root distance, with our own measured jitter in place of the startup
-    /// dispersion). `None` before the first good answer.
-    pub fn root_distance(&self, now: MonoTime) -> Option<NtpDuration> {
+    /// dispersion). `rate` is how fast the undisciplined clock gains. `None` before the first good
+    /// answer.
+    pub fn root_distance(&self, now: MonoTime, rate: Frequency) -> Option<NtpDuration> {
         let server = self.server.as_ref()?;
         let best = self.register.best()?;
         let age = aging(now.since(best.at));
@@ -391,7 +392,7 @@ impl State {
                 + server.root_dispersion
                 + best.dispersion
                 + age
-                + self.register.jitter(),
+                + self.register.jitter(rate),
         )
     }
 

@@ -3,7 +3,7 @@
 //! They are what `ntpq` shows and what the majority check compares; the clock itself is steered by
 //! the joint estimator.
 
-use crate::time::{MonoTime, NtpDuration};
+use crate::time::{Frequency, MonoTime, NtpDuration};
 
 use super::{Measurement, aging};
 
@@ -24,6 +24,17 @@ pub struct RegisterEntry {
     pub dispersion: NtpDuration,
     /// When the answer arrived.
     pub at: MonoTime,
+}
+
+impl RegisterEntry {
+    /// The lead carried to another moment, for a clock that gains at `rate`.
+    pub fn lead_at(&self, moment: MonoTime, rate: Frequency) -> NtpDuration {
+        if moment >= self.at {
+            self.lead + rate.over(moment.since(self.at))
+        } else {
+            self.lead - rate.over(self.at.since(moment))
+        }
+    }
 }
 
 /// A ring of eight, the newest first.
@@ -62,18 +73,20 @@ impl Register {
     }
 
     /// RMS difference of the others from the best (RFC 5905 §10 psi); zero with fewer than two.
-    pub fn jitter(&self) -> NtpDuration {
+    /// `rate` is how fast the undisciplined clock gains: what it gained between two entries is
+    /// drift, not jitter.
+    pub fn jitter(&self, rate: Frequency) -> NtpDuration {
         let Some(best) = self.best() else { return NtpDuration::ZERO };
         let mut sum = 0.0;
-        let mut others = 0.0;
+        let mut others = -1.0;
         for entry in self.entries.iter().flatten() {
-            sum += (entry.lead - best.lead).as_seconds_f64().powi(2);
+            sum += (entry.lead_at(best.at, rate) - best.lead).as_seconds_f64().powi(2);
             others += 1.0;
         }
-        if others < 2.0 {
+        if others < 1.0 {
             return NtpDuration::ZERO;
         }
-        NtpDuration::from_seconds_f64((sum / (others - 1.0)).sqrt())
+        NtpDuration::from_seconds_f64((sum / others).sqrt())
     }
 
     /// The filter dispersion (RFC 5905 §10 epsilon): stages by distance, weights halving; an empty

@@ -6,7 +6,7 @@ use crate::association::{Association, AssociationId, Measurement};
 use crate::discipline::Remedy;
 use crate::estimator::Estimate;
 use crate::select::{Candidate, DISTANCE_MAX, Selection, Standing};
-use crate::time::{MonoTime, NtpDuration, Reading};
+use crate::time::{Frequency, MonoTime, NtpDuration, Reading};
 use crate::wire::Leap;
 
 use super::System;
@@ -68,7 +68,8 @@ impl System {
         let options = association.options();
         let server = state.server()?;
         let best = state.register().best()?;
-        let root_distance = state.root_distance(now)?;
+        let rate = self.drift_rate();
+        let root_distance = state.root_distance(now, rate)?;
         let fit = !options.noselect
             && !state.reach().is_unreachable()
             && state.kiss().is_none_or(|_| association.next_timeout().is_some())
@@ -76,15 +77,19 @@ impl System {
             && server.stratum.is_synchronized()
             && !state.is_loop()
             && root_distance < DISTANCE_MAX;
-        let drifted = (-self.discipline.frequency()).over(now.since(best.at));
         fit.then_some(Candidate {
             id: association.id(),
-            lead: best.lead + drifted,
+            lead: best.lead_at(now, rate),
             root_distance,
             stratum: server.stratum,
             prefer: options.prefer,
             truechimer: options.truechimer,
         })
+    }
+
+    /// How fast the undisciplined clock gains, as far as is known.
+    pub(super) fn drift_rate(&self) -> Frequency {
+        -self.discipline.frequency()
     }
 
     fn announce(&mut self, leader: Option<AssociationId>) {

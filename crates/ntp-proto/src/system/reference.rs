@@ -78,7 +78,7 @@ impl Reference {
         let best = state.register().best()?;
         let own = best.dispersion
             + aging(now.since(best.at))
-            + state.register().jitter()
+            + state.register().jitter(estimate.frequency)
             + estimate.uncertainty
             + error.abs();
         Some(Self {

@@ -224,9 +224,9 @@ impl System {
         let state = association.state();
         let register = state.register();
         let correction = self.ledger.correction(now);
-        let drift = self.discipline.frequency();
+        let rate = self.drift_rate();
         // The register holds leads of the undisciplined clock; `ntpq` wants offsets of this one.
-        let offset = |entry: &RegisterEntry| -(entry.lead + (-drift).over(now.since(entry.at)) + correction);
+        let offset = |entry: &RegisterEntry| -(entry.lead_at(now, rate) + correction);
         let best = register.best();
         let server = state.server();
         let blank = self.blank(association.id(), PeerKind::Server, association.options());
@@ -237,12 +237,12 @@ impl System {
             events: member.events,
             reach: state.reach().bits(),
             unreach: state.reach().unanswered(),
-            flash: flash(member, now),
+            flash: flash(member, now, rate),
             host_poll: state.poll().interval(),
             offset: best.map_or(NtpDuration::ZERO, offset),
             delay: best.map_or(NtpDuration::ZERO, |entry| entry.delay),
             dispersion: register.dispersion(now),
-            jitter: register.jitter(),
+            jitter: register.jitter(rate),
             filter: register
                 .entries()
                 .map(|stage| stage.as_ref().map(|entry| (entry.delay, offset(entry), entry.dispersion))),
@@ -347,13 +347,13 @@ impl System {
 }
 
 /// ntpd's flash bits: of the last answer, and of the peer tests (RFC 5905 §11.2 tests 10-13).
-fn flash(member: &Member, now: MonoTime) -> u16 {
+fn flash(member: &Member, now: MonoTime, rate: Frequency) -> u16 {
     let state = member.association.state();
     let mut flash = state.rejection().map_or(0, crate::association::Rejection::flash);
     if state.server().is_some_and(|server| !server.stratum.is_synchronized()) {
         flash |= 0x0200;
     }
-    if state.root_distance(now).is_some_and(|distance| distance >= crate::select::DISTANCE_MAX) {
+    if state.root_distance(now, rate).is_some_and(|distance| distance >= crate::select::DISTANCE_MAX) {
         flash |= 0x0400;
     }
     if state.is_loop() {

@@ -168,8 +168,9 @@ impl System {
         let Some(entry) = self.sources.get(source.0) else { return };
         let remote = SocketAddr::new(address, entry.config.port);
         let options = entry.config.options.clone();
-        // The line of a single server is its association; a pool's members get numbers of their own.
-        let id = if entry.capacity() == 1 { entry.id } else { self.fresh_id() };
+        // The line of a single server is its association; a pool's members get numbers of their
+        // own, and are shown by address: the pool's name would not tell them apart.
+        let (id, host) = if entry.capacity() == 1 { (entry.id, host) } else { (self.fresh_id(), None) };
         let association = Association::new(id, remote, options, now);
         let events = EventLog::new(PeerEvent::Mobilize);
         self.members.insert(id, Member { association, source, host, events, followed: false });

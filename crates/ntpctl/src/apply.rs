@@ -1,0 +1,141 @@
+//! Writing the new file, keeping the old one.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use ntp_os::atomic_file::{ReplaceError, replace};
+
+use crate::exit::Failure;
+
+/// Old files kept for each configuration.
+const BACKUPS_KEPT: usize = 10;
+
+/// A change that has been written and can be taken back.
+#[derive(Debug)]
+pub(crate) struct Applied<'a> {
+    path: &'a Path,
+    old: &'a [u8],
+    new: &'a [u8],
+    /// Where the old file is kept.
+    pub(crate) backup: PathBuf,
+    /// Held as long as the change may be taken back.
+    _lock: File,
+}
+
+impl<'a> Applied<'a> {
+    /// Keeps the old file, then replaces it, unless somebody else changed it meanwhile.
+    pub(crate) fn write(
+        path: &'a Path,
+        old: &'a [u8],
+        new: &'a [u8],
+        backups: &Path,
+    ) -> Result<Self, Failure> {
+        let lock = lock(path)?;
+        let backup = back_up(path, old, backups).map_err(|error| {
+            Failure::NotWritten(format!("the old file cannot be kept in {}: {error}", backups.display()))
+        })?;
+        replace(path, new, Some(old), 0o644).map_err(|error| Failure::NotWritten(error.to_string()))?;
+        Ok(Self { path, old, new, backup, _lock: lock })
+    }
+
+    /// Puts the old file back, unless somebody else has changed the new one.
+    pub(crate) fn take_back(&self) -> Result<(), ReplaceError> {
+        replace(self.path, self.old, Some(self.new), 0o644)
+    }
+}
+
+/// One editor at a time. The lock is on the folder: it needs no file of its own and outlives the
+/// replacement of the file.
+fn lock(path: &Path) -> Result<File, Failure> {
+    let refuse =
+        |error: io::Error| Failure::NotWritten(format!("{} cannot be locked: {error}", path.display()));
+    let real = fs::canonicalize(path).map_err(refuse)?;
+    let folder = File::open(real.parent().unwrap_or_else(|| Path::new("/"))).map_err(refuse)?;
+    match folder.try_lock() {
+        Ok(()) => Ok(folder),
+        Err(fs::TryLockError::WouldBlock) => {
+            Err(Failure::NotWritten("another ntpctl is at work on this file".to_owned()))
+        }
+        Err(fs::TryLockError::Error(error)) => Err(refuse(error)),
+    }
+}
+
+/// Writes a copy into the folder of old files and deletes the oldest beyond the number kept.
+fn back_up(path: &Path, old: &[u8], folder: &Path) -> Result<PathBuf, String> {
+    fs::create_dir_all(folder).map_err(|error| error.to_string())?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    // Fixed width, so that names sort by age.
+    let backup = folder.join(format!("{name}.{:012}.{:09}", now.as_secs(), now.subsec_nanos()));
+    replace(&backup, old, None, 0o600).map_err(|error| error.to_string())?;
+    let mut kept: Vec<PathBuf> = fs::read_dir(folder)
+        .map_err(|error| error.to_string())?
+        .filter_map(Result::ok)
+        .map(|entry| entry.path())
+        .filter(|file| is_backup_of(file, &name))
+        .collect();
+    kept.sort();
+    for oldest in kept.iter().rev().skip(BACKUPS_KEPT) {
+        fs::remove_file(oldest).map_err(|error| error.to_string())?;
+    }
+    Ok(backup)
+}
+
+/// Whether a file is one that [`back_up`] wrote: nothing else is ever deleted.
+fn is_backup_of(file: &Path, name: &str) -> bool {
+    let file_name = file.file_name().unwrap_or_default().to_string_lossy();
+    let stamp = file_name.strip_prefix(name).and_then(|rest| rest.strip_prefix('.'));
+    stamp.and_then(|stamp| stamp.split_once('.')).is_some_and(|(seconds, nanos)| {
+        let digits =
+            |text: &str, length| text.len() == length && text.bytes().all(|byte| byte.is_ascii_digit());
+        digits(seconds, 12) && digits(nanos, 9)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scratch(name: &str) -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("ntpctl-{name}-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        folder
+    }
+
+    #[test]
+    fn a_change_can_be_taken_back_and_old_files_are_kept() {
+        let folder = scratch("apply");
+        let path = folder.join("ntp.conf");
+        let backups = folder.join("backup");
+        fs::write(&path, "old").unwrap();
+        for _ in 0..15 {
+            let applied = Applied::write(&path, b"old", b"new", &backups).unwrap();
+            assert_eq!(fs::read(&path).unwrap(), b"new");
+            assert_eq!(fs::read(&applied.backup).unwrap(), b"old");
+            applied.take_back().unwrap();
+            assert_eq!(fs::read(&path).unwrap(), b"old");
+        }
+        assert_eq!(fs::read_dir(&backups).unwrap().count(), BACKUPS_KEPT);
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn somebody_elses_change_is_never_overwritten() {
+        let folder = scratch("race");
+        let path = folder.join("ntp.conf");
+        fs::write(&path, "theirs").unwrap();
+        let failure = Applied::write(&path, b"old", b"new", &folder.join("backup")).unwrap_err();
+        assert!(failure.to_string().contains("somebody else"), "{failure}");
+        fs::write(&path, "old").unwrap();
+        let applied = Applied::write(&path, b"old", b"new", &folder.join("backup")).unwrap();
+        let second = Applied::write(&path, b"new", b"newer", &folder.join("backup")).unwrap_err();
+        assert!(second.to_string().contains("another ntpctl"), "{second}");
+        fs::write(&path, "theirs").unwrap();
+        assert!(applied.take_back().is_err());
+        assert_eq!(fs::read(&path).unwrap(), b"theirs");
+        drop(applied);
+        fs::remove_dir_all(&folder).unwrap();
+    }
+}

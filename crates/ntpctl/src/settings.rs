@@ -1,0 +1,82 @@
+//! `/etc/ntpctl.toml`: how this machine restarts its daemon and where it can be asked.
+
+use std::fs;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+/// Where the settings are.
+const PATH: &str = "/etc/ntpctl.toml";
+
+/// The settings; every one has a default that suits Debian.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Settings {
+    /// The unit to restart.
+    pub(crate) unit: String,
+    /// A command that restarts the daemon and returns when it serves, instead of systemctl.
+    pub(crate) restart_command: Option<Vec<String>>,
+    /// Where the daemon answers mode 6.
+    pub(crate) daemon: SocketAddr,
+    /// How many seconds a new server has to answer.
+    pub(crate) answer_timeout: u64,
+    /// Where old files are kept.
+    pub(crate) backup_dir: PathBuf,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            unit: "ntp.service".to_owned(),
+            restart_command: None,
+            daemon: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 123),
+            answer_timeout: 20,
+            backup_dir: PathBuf::from("/var/lib/ntp/backup"),
+        }
+    }
+}
+
+impl Settings {
+    /// Reads a file; the usual one need not exist.
+    pub(crate) fn load(path: Option<&Path>) -> Result<Self, String> {
+        let wanted = path.unwrap_or_else(|| Path::new(PATH));
+        match fs::read_to_string(wanted) {
+            Ok(text) => Self::parse(&text).map_err(|error| format!("{}: {error}", wanted.display())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && path.is_none() => Ok(Self::default()),
+            Err(error) => Err(format!("{}: cannot be read: {error}", wanted.display())),
+        }
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let settings: Self = toml::from_str(text).map_err(|error| error.to_string())?;
+        match &settings.restart_command {
+            Some(words) if words.is_empty() => Err("restart-command is empty".to_owned()),
+            _ if settings.unit.starts_with('-') => Err(format!("\"{}\" is no unit's name", settings.unit)),
+            _ => Ok(settings),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_setting_has_a_default_and_an_unknown_one_is_named() {
+        assert_eq!(Settings::parse(""), Ok(Settings::default()));
+        let settings = Settings::parse("unit = \"ntpd.service\"\ndaemon = \"[::1]:1123\"\n").unwrap();
+        assert_eq!((settings.unit.as_str(), settings.daemon.port()), ("ntpd.service", 1123));
+        for (text, named) in [
+            ("unti = \"x\"", "unti"),
+            ("daemon = \"nowhere\"", "daemon"),
+            ("restart-command = []", "restart-command"),
+            ("unit = \"--force\"", "--force"),
+            ("= 5", "TOML"),
+        ] {
+            let error = Settings::parse(text).unwrap_err();
+            assert!(error.contains(named), "{error}");
+        }
+    }
+}

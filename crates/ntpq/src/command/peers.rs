@@ -1,0 +1,82 @@
+//! `peers`: the sources, one line each.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::net::IpAddr;
+use std::time::{Duration, SystemTime};
+
+use ntp_proto::time::{NtpTimestamp, UnixTime};
+
+use crate::format::peers::{HEADER, WIDTH, row};
+use crate::values::Variables;
+
+use super::{CommandError, Context};
+
+/// How long a name may take to be looked up; the row then shows the address.
+const NAME_PATIENCE: Duration = Duration::from_secs(1);
+
+/// The left column where several hosts are asked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Heading<'a> {
+    /// The host asked.
+    pub(crate) host: &'a str,
+    /// The length of the longest host's name.
+    pub(crate) width: usize,
+}
+
+pub(super) fn run(context: &mut Context<'_>, out: &mut dyn Write) -> Result<(), CommandError> {
+    let associations = context.client.associations()?;
+    if associations.is_empty() {
+        writeln!(out, "No association IDs returned")?;
+        return Ok(());
+    }
+    let mut names: BTreeMap<IpAddr, Option<String>> = BTreeMap::new();
+    let numeric = context.numeric;
+    let mut rows = Vec::new();
+    for association in associations {
+        let (status, items) = match context.client.variables(association.id, &[]) {
+            Ok(answer) => answer,
+            // It went away between the two questions.
+            Err(crate::client::ClientError::Refused(ntp_proto::control::ErrorCode::BadAssociation)) => {
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let configured = Variables(&items).text("srchost").filter(|host| !host.is_empty()).map(str::to_owned);
+        let mut name = |address: IpAddr| {
+            if numeric {
+                return None;
+            }
+            configured.clone().or_else(|| {
+                names.entry(address).or_insert_with(|| ntp_os::names::name_of(address, NAME_PATIENCE)).clone()
+            })
+        };
+        rows.push(row(status, Variables(&items), now(), &mut name));
+    }
+    print(&rows, context.heading, out)
+}
+
+fn print(rows: &[String], heading: Option<Heading<'_>>, out: &mut dyn Write) -> Result<(), CommandError> {
+    match heading {
+        None => {
+            writeln!(out, "{HEADER}\n{}", "=".repeat(WIDTH))?;
+            for row in rows {
+                writeln!(out, "{row}")?;
+            }
+        }
+        Some(Heading { host, width }) => {
+            writeln!(out, "{:<width$} {HEADER}\n{}", "server", "=".repeat(WIDTH + width + 1))?;
+            for row in rows {
+                writeln!(out, "{host:<width$} {row}")?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// This machine's time, against which ages are reckoned.
+fn now() -> NtpTimestamp {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let seconds = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
+    NtpTimestamp::from_unix(UnixTime::new(seconds, since.subsec_nanos()))
+}

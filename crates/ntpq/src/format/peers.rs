@@ -1,0 +1,196 @@
+//! The table of `ntpq -p`, in NTPsec's 79 columns.
+
+use std::net::IpAddr;
+
+use ntp_proto::control::PeerStatus;
+use ntp_proto::time::NtpTimestamp;
+
+use crate::values::Variables;
+
+use super::scaled;
+
+/// The heading.
+pub(crate) const HEADER: &str =
+    "     remote           refid      st t when poll reach   delay   offset   jitter";
+
+/// Columns of the table.
+pub(crate) const WIDTH: usize = 79;
+
+/// Columns of a name, and of a reference.
+const NAME_WIDTH: usize = 15;
+
+/// The tally codes, by selection.
+const TALLY: [char; 8] = [' ', 'x', '.', '-', '+', '#', '*', 'o'];
+
+/// One row, without its newline. `name` shows an address as a name; `now` is this machine's time.
+pub(crate) fn row(
+    status: u16,
+    variables: Variables<'_>,
+    now: NtpTimestamp,
+    name: &mut dyn FnMut(IpAddr) -> Option<String>,
+) -> String {
+    let selection = usize::from(PeerStatus::of(status).selection);
+    let tally = TALLY.get(selection).copied().unwrap_or(' ');
+    let remote = remote(variables, name);
+    let refid = reference(variables.text("refid").unwrap_or_default());
+    let stratum = variables.integer("stratum").unwrap_or(16);
+    let kind = kind(variables);
+    let when = interval(when(variables, now));
+    let poll = interval(poll_seconds(variables));
+    let reach = variables.integer("reach").unwrap_or(0);
+    let decimals = if has_microseconds(variables) { 4 } else { 3 };
+    let number = |name: &str| {
+        variables.number(name).map_or_else(|| format!("{:>8}", '-'), |value| scaled(value, decimals))
+    };
+    let (delay, offset) = (number("delay"), number("offset"));
+    let jitter = number(if variables.text("jitter").is_some() { "jitter" } else { "dispersion" });
+    format!(
+        "{tally}{remote:<NAME_WIDTH$.NAME_WIDTH$} {refid:<NAME_WIDTH$} {stratum:2} {kind} {when:>4.4} {poll:>4.4}  {reach:3o} {delay} {offset} {jitter}"
+    )
+}
+
+/// A configured name, else whatever `name` makes of the address, else the address.
+fn remote(variables: Variables<'_>, name: &mut dyn FnMut(IpAddr) -> Option<String>) -> String {
+    let address = variables.text("srcadr").unwrap_or_default();
+    let host = variables.text("srchost").filter(|host| !host.is_empty());
+    let is_place = address != "0.0.0.0" && address != "::" && !address.starts_with("127.127.");
+    match (is_place, address.parse::<IpAddr>()) {
+        (true, Ok(parsed)) => name(parsed).unwrap_or_else(|| address.to_owned()),
+        _ => host.unwrap_or(address).to_owned(),
+    }
+}
+
+/// A code stands between dots; an address too long for its column loses its beginning.
+fn reference(refid: &str) -> String {
+    let shown = if refid.contains(['.', ':']) { refid.to_owned() } else { format!(".{refid}.") };
+    let length = shown.chars().count();
+    if length <= NAME_WIDTH {
+        return shown;
+    }
+    let kept: String = shown.chars().skip(length - NAME_WIDTH + 1).collect();
+    format!("-{kept}")
+}
+
+/// What kind of source it is, from the mode in which it is asked.
+fn kind(variables: Variables<'_>) -> char {
+    let source = variables.text("srcadr").unwrap_or_default();
+    match variables.integer("hmode") {
+        Some(1) => 's',
+        Some(2) => 'S',
+        Some(3) if variables.text("srchost").is_some_and(|host| host.contains('(')) => 'l',
+        Some(3) if variables.text("refid") == Some("POOL") => 'p',
+        Some(3) if source.starts_with("224.") => 'a',
+        Some(3) => nts_cookies(variables).unwrap_or('u'),
+        Some(5) if source.starts_with("224.") => 'M',
+        Some(5) => 'B',
+        Some(6) => 'b',
+        _ => '?',
+    }
+}
+
+/// How many cookies an NTS association has left, as a digit.
+fn nts_cookies(variables: Variables<'_>) -> Option<char> {
+    let cookies = u32::try_from(variables.integer("ntscookies")?).ok()?;
+    char::from_digit(cookies.min(9), 10)
+}
+
+/// Seconds since the last answer, else since the server was last corrected.
+fn when(variables: Variables<'_>, now: NtpTimestamp) -> i64 {
+    let last = variables.timestamp("rec").or_else(|| variables.timestamp("reftime"));
+    last.map_or(0, |last| (now - last).as_nanos() / 1_000_000_000)
+}
+
+/// The shorter of both poll intervals. Some servers send exponents that they cannot mean.
+fn poll_seconds(variables: Variables<'_>) -> i64 {
+    let exponent = |name: &str| variables.integer(name).filter(|exponent| *exponent >= 0).unwrap_or(6);
+    1_i64 << exponent("hpoll").min(exponent("ppoll")).clamp(0, 17)
+}
+
+/// The originals choose four decimals where the delay has six.
+fn has_microseconds(variables: Variables<'_>) -> bool {
+    let delay = variables.text("delay").unwrap_or_default();
+    delay.rsplit_once('.').is_some_and(|(_, decimals)| decimals.len() == 6)
+}
+
+/// A time in four columns: seconds, minutes, hours or days.
+fn interval(seconds: i64) -> String {
+    if seconds <= 0 {
+        return "-".to_owned();
+    }
+    if seconds <= 2048 {
+        return seconds.to_string();
+    }
+    let minutes = (seconds + 29) / 60;
+    if minutes <= 300 {
+        return format!("{minutes}m");
+    }
+    let hours = (minutes + 29) / 60;
+    if hours <= 96 {
+        return format!("{hours}h");
+    }
+    format!("{}d", (hours + 11) / 24)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ntp_proto::control::parse_items;
+
+    fn numeric(_: IpAddr) -> Option<String> {
+        None
+    }
+
+    /// Answers that NTPsec 1.2.2 gave, and what Debian's ntpq made of them (its transcript).
+    #[test]
+    fn rows_are_byte_for_byte_those_of_debians_ntpq() {
+        let rec: u64 = 0xeeae_4c8c_0000_0000;
+        let now = NtpTimestamp::from_bits(rec + (1 << 32));
+        for (status, data, expected) in [
+            (
+                0xb61a,
+                "srcadr=10.77.0.2, refid=127.127.1.1, stratum=2, hmode=3, ppoll=99, hpoll=4, rec=0xeeae4c8c.00000000, reach=0xff, delay=0.038000, offset=0.010329, jitter=0.008000",
+                "*10.77.0.2       127.127.1.1      2 u    1   16  377   0.0380   0.0103   0.0080",
+            ),
+            (
+                0x8011,
+                "srcadr=10.77.0.99, refid=INIT, stratum=16, hmode=3, ppoll=9, hpoll=9, rec=0x00000000.00000000, reach=0x0, delay=0.000000, offset=0.000000, jitter=0.000060",
+                " 10.77.0.99      .INIT.          16 u    -  512    0   0.0000   0.0000   0.0001",
+            ),
+            (
+                0x8013,
+                "srcadr=127.127.1.0, srchost=\"LOCAL(0)\", refid=LOCL, stratum=12, hmode=3, ppoll=6, hpoll=6, rec=0xeeae4924.00000000, reach=0x0, delay=0.000000, offset=0.000000, jitter=0.000000",
+                " LOCAL(0)        .LOCL.          12 l  873   64    0   0.0000   0.0000   0.0000",
+            ),
+            (
+                // A classic daemon sends three decimals.
+                0x963a,
+                "srcadr=fd77:1234:5678:9abc::2, refid=fd77:1234:5678:9abc::1, stratum=2, hmode=3, ppoll=4, hpoll=4, rec=0xeeae4c8c.00000000, reach=0x1, delay=0.038, offset=-1.5, jitter=0.008",
+                "*fd77:1234:5678: -4:5678:9abc::1  2 u    1   16    1    0.038   -1.500    0.008",
+            ),
+        ] {
+            let items = parse_items(data.as_bytes());
+            assert_eq!(row(status, Variables(&items), now, &mut numeric), expected);
+        }
+    }
+
+    #[test]
+    fn a_row_of_nothing_is_still_a_row() {
+        let text = row(0, Variables(&[]), NtpTimestamp::ZERO, &mut numeric);
+        assert_eq!(text.split_whitespace().count(), 9, "{text}");
+    }
+
+    #[test]
+    fn intervals_change_their_unit() {
+        for (seconds, expected) in [
+            (-5, "-"),
+            (0, "-"),
+            (2048, "2048"),
+            (2049, "34m"),
+            (18_000, "300m"),
+            (18_100, "5h"),
+            (400_000, "5d"),
+        ] {
+            assert_eq!(interval(seconds), expected, "{seconds}");
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! The text of `rv`: items wrapped at 78 columns, values made readable.
+
+use ntp_proto::control::Item;
+use ntp_proto::time::UnixTime;
+
+use crate::values::{date, integer, timestamp};
+
+/// Columns that a line may fill.
+const LINE_WIDTH: usize = 78;
+
+/// Names of the flash bits, from the lowest.
+const FLASH: [&str; 13] = [
+    "pkt_dup",
+    "pkt_bogus",
+    "pkt_unsync",
+    "pkt_denied",
+    "pkt_auth",
+    "pkt_stratum",
+    "pkt_header",
+    "pkt_autokey",
+    "pkt_crypto",
+    "peer_stratum",
+    "peer_dist",
+    "peer_loop",
+    "peer_unreach",
+];
+
+/// All items, with a newline at the end. `pivot` tells the era of timestamps.
+pub(crate) fn cooked(items: &[Item], pivot: UnixTime) -> String {
+    let mut text = String::new();
+    let mut column = 0;
+    for (index, item) in items.iter().enumerate() {
+        let cell = format!("{}={}", item.name, value(item, pivot));
+        let separator = if index + 1 < items.len() { ", " } else { "" };
+        let is_row = item.name.starts_with("filt");
+        let width = cell.chars().count() + separator.len();
+        if column > 0 && (column + width > LINE_WIDTH || is_row) {
+            text.truncate(text.trim_end_matches(' ').len());
+            text.push('\n');
+            column = 0;
+        }
+        text.push_str(&cell);
+        text.push_str(separator);
+        // The eight numbers of a filter have a line of their own.
+        column = if is_row { LINE_WIDTH } else { column + width };
+    }
+    text.push('\n');
+    text
+}
+
+fn value(item: &Item, pivot: UnixTime) -> String {
+    let raw = item.value.as_str();
+    match item.name.as_str() {
+        "leap" => integer(raw).map_or_else(|| raw.to_owned(), |leap| format!("{:02b}", leap & 3)),
+        "reach" => integer(raw).map_or_else(|| raw.to_owned(), |reach| format!("{reach:03o}")),
+        "flash" => integer(raw).map_or_else(|| raw.to_owned(), flash),
+        "reftime" | "clock" | "org" | "rec" | "xmt" => match timestamp(raw) {
+            Some(time) => format!("{time:?} {}", date(time, pivot)),
+            None => raw.to_owned(),
+        },
+        "filtdelay" | "filtoffset" | "filtdisp" | "filterror" => filter(raw),
+        _ if item.quoted => format!("\"{raw}\""),
+        _ => number(raw),
+    }
+}
+
+/// `0.038000` as `0.038`: the zeros say nothing.
+fn number(raw: &str) -> String {
+    match raw.parse::<f64>() {
+        Ok(value) if value.is_finite() && raw.contains('.') => format!("{value:?}"),
+        _ => raw.to_owned(),
+    }
+}
+
+/// Eight numbers in columns; anything else as it came.
+fn filter(raw: &str) -> String {
+    let numbers: Option<Vec<f64>> = raw.split_whitespace().map(|part| part.parse().ok()).collect();
+    match numbers {
+        Some(numbers) => numbers.iter().fold(String::from(" "), |text, number| format!("{text}{number:9.2}")),
+        None => raw.to_owned(),
+    }
+}
+
+fn flash(bits: i64) -> String {
+    let set = FLASH.iter().enumerate().filter(|(bit, _)| bits >> bit & 1 == 1);
+    let names: Vec<&str> = set.map(|(_, name)| *name).collect();
+    if bits == 0 { "00 ok".to_owned() } else { format!("{bits:02x} {}", names.join(" ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ntp_proto::control::parse_items;
+
+    const PIVOT: UnixTime = UnixTime::new(1_795_000_000, 0);
+
+    /// What NTPsec 1.2.2 sent, and what Debian's ntpq printed of it.
+    #[test]
+    fn system_variables_read_as_debians_ntpq_prints_them() {
+        let data = b"leap=0, stratum=3, precision=-24, rootdelay=0.038, rootdisp=1.990,\r\n\
+            refid=10.77.0.2, reftime=0xeeae4cbc.857e427b, tc=4, peer=17768,\r\n\
+            offset=0.010329, frequency=0.000000, sys_jitter=0.007731, clk_jitter=0.007868,\r\n\
+            clock=0xeeae4cff.6242db75, processor=\"x86_64\", version=\"ntpd ntpsec-1.2.2\"\r\n";
+        let expected = "\
+leap=00, stratum=3, precision=-24, rootdelay=0.038, rootdisp=1.99,
+refid=10.77.0.2, reftime=eeae4cbc.857e427b 2026-11-23T05:25:16.521Z, tc=4,
+peer=17768, offset=0.010329, frequency=0.0, sys_jitter=0.007731,
+clk_jitter=0.007868, clock=eeae4cff.6242db75 2026-11-23T05:26:23.383Z,
+processor=\"x86_64\", version=\"ntpd ntpsec-1.2.2\"
+";
+        assert_eq!(cooked(&parse_items(data), PIVOT), expected);
+    }
+
+    #[test]
+    fn filters_have_lines_of_their_own_and_flash_has_names() {
+        let data = b"delay=0.5, filtdelay=0.06 0.06 0.07 0.06 0.06 0.07 0.06 0.04, flash=0x1400, reach=0xff";
+        let expected = "\
+delay=0.5,
+filtdelay=      0.06     0.06     0.07     0.06     0.06     0.07     0.06     0.04,
+flash=1400 peer_dist peer_unreach, reach=377
+";
+        assert_eq!(cooked(&parse_items(data), PIVOT), expected);
+    }
+
+    #[test]
+    fn junk_comes_through_harmless() {
+        let data = b"filtdelay=O 0.07 0\x1b, flash=x, reach=, reftime=0xzz.1";
+        let text = cooked(&parse_items(data), PIVOT);
+        assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text:?}");
+    }
+}
