@@ -24,7 +24,8 @@ use crate::statefiles;
 /// Datagrams read from one socket before the others and the timers get their turn.
 const BATCH: usize = 64;
 
-/// The longest sleep, so that a watchdog is fed and a lost wake-up heals.
+/// The longest sleep, and how often the watchdog is fed: three times in the minute that the unit
+/// gives.
 const SLEEP_MAX: Duration = Duration::from_secs(20);
 
 /// What the machine and the program are called.
@@ -46,6 +47,8 @@ pub(crate) struct Driver {
     pub(crate) names: Names,
     pub(crate) notifier: Notifier,
     pub(crate) drift_file: Option<PathBuf>,
+    /// When the service manager last heard that we are alive.
+    pub(crate) watchdog_fed: MonoTime,
 }
 
 /// Why the loop woke up.
@@ -83,13 +86,23 @@ impl Driver {
                     self.system.handle_resolved(clock::now()?, source, answer);
                     self.access.set_sources(self.system.source_addresses());
                 }
-                Wake::Time => tell(&self.notifier.watchdog()),
+                Wake::Time => {}
                 Wake::Reload => {
                     warn!("reloading is not implemented yet: restart to read the configuration anew");
                 }
                 Wake::Stop(name) => return self.stop(name),
             }
-            self.system.handle_timeout(clock::now()?);
+            let now = clock::now()?;
+            self.system.handle_timeout(now);
+            self.feed_watchdog(now);
+        }
+    }
+
+    /// Once in a while, however busy the sockets are.
+    fn feed_watchdog(&mut self, now: MonoTime) {
+        if now.since(self.watchdog_fed) >= SLEEP_MAX {
+            self.watchdog_fed = now;
+            tell(&self.notifier.watchdog());
         }
     }
 

@@ -10,7 +10,7 @@ use ntp_os::notify::Notifier;
 use ntp_os::udp::Socket;
 use ntp_proto::random::Rng;
 use ntp_proto::system::{System, SystemConfig};
-use ntp_proto::time::Precision;
+use ntp_proto::time::{MonoTime, Precision};
 use tracing::{Level, debug, error, info, warn};
 
 use crate::cli::Options;
@@ -156,6 +156,7 @@ fn drive(options: &Options, prepared: Prepared) -> Result<Driver, StartError> {
         names: names(),
         notifier: Notifier::new(std::env::var_os("NOTIFY_SOCKET").as_deref()).map_err(io("NOTIFY_SOCKET"))?,
         drift_file,
+        watchdog_fed: MonoTime::ZERO,
     })
 }
 
@@ -171,11 +172,11 @@ fn remembered_frequency(path: &Path) -> Option<ntp_proto::time::Frequency> {
 
 fn names() -> Names {
     let version = format!("ntpd {}", env!("CARGO_PKG_VERSION"));
-    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let release = nix::sys::utsname::uname().map(|name| name.release().to_string_lossy().into_owned());
     Names {
         version,
         processor: std::env::consts::ARCH.to_owned(),
-        system: format!("Linux/{}", release.trim()),
+        system: format!("Linux/{}", release.unwrap_or_default()),
     }
 }
 

@@ -1,0 +1,39 @@
+//! Every test, and a list of what was skipped.
+
+use std::fs;
+use std::time::Instant;
+
+use crate::process::{self, cargo, target};
+use crate::say;
+
+/// Where tests note what they skip and why (see `tests/src/skip.rs`).
+const SKIP_LOG: &str = "NTP_TEST_SKIP_LOG";
+
+/// Runs the tests. With `--no-skips`, or where `CI` is set, a skipped test is a failed one.
+pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
+    let strict =
+        arguments.iter().any(|argument| argument == "--no-skips") || std::env::var_os("CI").is_some();
+    let passed_on: Vec<&String> = arguments.iter().filter(|argument| *argument != "--no-skips").collect();
+    let log = target().join("skipped-tests.txt");
+    drop(fs::remove_file(&log));
+    let started = Instant::now();
+    // The tests run these programs; building them is no part of building the tests.
+    process::run(cargo().args(["build", "-p", "ntpd", "-p", "ntpctl", "-p", "ntpq"]))?;
+    process::run(
+        cargo().args(["test", "--workspace", "--no-fail-fast"]).args(passed_on).env(SKIP_LOG, &log),
+    )?;
+    let skipped = fs::read_to_string(&log).unwrap_or_default();
+    let lines: Vec<&str> = skipped.lines().collect();
+    say(&format!(
+        "\nAll tests that ran have passed, in {} s; skipped: {}",
+        started.elapsed().as_secs(),
+        lines.len()
+    ));
+    for line in &lines {
+        say(&format!("  {line}"));
+    }
+    if strict && !lines.is_empty() {
+        return Err("a skipped test counts as failed here".to_owned());
+    }
+    Ok(())
+}
