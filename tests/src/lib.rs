@@ -1,1 +1,17 @@
-//! x
+//! What the tests of whole programs share: network namespaces, daemons that end with the test,
+//! peers, and skipping with a reason.
+#![forbid(unsafe_code)]
+
+mod daemon;
+mod net;
+mod peers;
+mod programs;
+mod skip;
+mod sntp;
+
+pub use daemon::{Daemon, Pid, until};
+pub use net::Net;
+pub use peers::{Peer, peer, start_chronyd, start_ntpsec};
+pub use programs::{Outcome, free_port, ours, run, shared};
+pub use skip::skip;
+pub use sntp::measure;

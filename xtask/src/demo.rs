@@ -98,16 +98,14 @@ impl Stage {
             let table = process::output(self.program("ntpq").args(["-pn", &host]))?;
             let row = table.lines().nth(2).unwrap_or_default();
             let fields: Vec<&str> = row.split_whitespace().collect();
-            // Tally, reach and offset: what a person watches.
-            let state =
-                [fields.first(), fields.get(6), fields.get(8)].map(|field| field.copied().unwrap_or("-"));
-            if state.join(" ") != shown {
+            let field = |index: usize| fields.get(index).copied().unwrap_or("-");
+            if field(6) != shown {
                 say(&format!("\n$ ntpq -pn {host}\n{}", table.trim_end()));
-                shown = state.join(" ");
+                field(6).clone_into(&mut shown);
             }
-            let offset = state[2].parse::<f64>().unwrap_or(f64::INFINITY);
+            let offset = field(8).parse::<f64>().unwrap_or(f64::INFINITY);
             // Reach 17: four answers, of which the last two came after the step.
-            let settled = u32::from_str_radix(state[1], 8).is_ok_and(|reach| reach >= 0o17);
+            let settled = u32::from_str_radix(field(6), 8).is_ok_and(|reach| reach >= 0o17);
             if row.starts_with('*') && settled && offset.abs() < OFFSET_MAX {
                 return Ok(offset);
             }

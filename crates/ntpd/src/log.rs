@@ -95,10 +95,6 @@ pub(crate) fn report(event: &Event) {
             let code = code.reference_id().code().unwrap_or_default();
             warn!("{remote}: does not serve us ({code}); it is not asked again");
         }
-        Event::Kissed { remote, code: KissCode::Other(code) } => {
-            let code = code.code().unwrap_or_else(|| code.to_string());
-            warn!("{remote}: sent the kiss code {code}");
-        }
         Event::SystemPeer(Some(remote)) => info!("following {remote}"),
         Event::SystemPeer(None) => warn!("no server to follow: the clock runs on by itself"),
         Event::LocalReference => info!("following the local clock, as no server is there to follow"),

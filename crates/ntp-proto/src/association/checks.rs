@@ -1,7 +1,7 @@
 //! RFC 5905 §9.2's packet tests: whether an answer may be used, judged once and by name.
 
 use crate::time::{MonoTime, NtpDuration, NtpTimestamp};
-use crate::wire::{KissCode, Leap, Mode, Packet, WireError};
+use crate::wire::{KissCode, Leap, Mode, Packet, Stratum, WireError};
 
 use super::{Measurement, State};
 
@@ -82,8 +82,10 @@ pub(super) fn judge(
     at: MonoTime,
 ) -> Result<Measurement, Rejection> {
     let header = &packet.header;
-    if header.stratum.value() == 0 {
-        return Err(Rejection::Kiss(KissCode::of(header.reference_id)));
+    if header.stratum == Stratum::UNSPECIFIED
+        && let Some(code) = KissCode::of(header.reference_id)
+    {
+        return Err(Rejection::Kiss(code));
     }
     if header.leap == Leap::Unknown || !header.stratum.is_synchronized() {
         return Err(Rejection::Unsynchronized);

@@ -70,7 +70,7 @@ impl PeerEvent {
     pub(super) const fn of_kiss(code: KissCode) -> Self {
         match code {
             KissCode::Rate => Self::RateExceeded,
-            KissCode::Deny | KissCode::Restrict | KissCode::Other(_) => Self::AccessDenied,
+            KissCode::Deny | KissCode::Restrict => Self::AccessDenied,
         }
     }
 }

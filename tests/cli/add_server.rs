@@ -1,0 +1,234 @@
+//! `ntpctl add-server` with a real ntpd, restarted by a stand-in for systemd.
+#![expect(clippy::unwrap_used, reason = "helpers of tests, where a failure is a failed test")]
+
+use std::fs;
+use std::net::SocketAddr;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use ntp_tests::{Daemon, Outcome, Pid, free_port, measure, ours, run, until};
+
+/// A machine in a folder: a reference server, an ntp.conf, a way to restart ntpd.
+struct Machine {
+    folder: tempfile::TempDir,
+    reference_port: u16,
+    port: u16,
+    _reference: Daemon,
+}
+
+const BEFORE: &str = "# my clock\ndriftfile DRIFT\n\n# servers:\n#server old.example iburst\n\nrestrict default noquery\nrestrict 127.0.0.1\n";
+
+impl Machine {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (reference_port, port) = (free_port(), free_port());
+        let conf = folder.path().join("reference.conf");
+        fs::write(&conf, "server 127.127.1.0\nfudge 127.127.1.0 stratum 1\n").unwrap();
+        let arguments =
+            ["-n", "-c", &conf.display().to_string(), "--clock=none", "--port", &reference_port.to_string()];
+        let reference = Daemon::start(None, &ours("ntpd"), &arguments, &folder.path().join("reference.log"));
+        let machine = Self { folder, reference_port, port, _reference: reference };
+        let drift = machine.path("ntp.drift").display().to_string();
+        fs::write(machine.conf(), BEFORE.replace("DRIFT", &drift)).unwrap();
+        fs::set_permissions(machine.conf(), fs::Permissions::from_mode(0o640)).unwrap();
+        machine.write_settings(5);
+        machine.write_restart();
+        machine
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn conf(&self) -> PathBuf {
+        self.path("ntp.conf")
+    }
+
+    fn write_settings(&self, timeout: u64) {
+        let text = format!(
+            "restart-command = [\"/bin/sh\", \"{}\"]\ndaemon = \"127.0.0.1:{}\"\nbackup-dir = \"{}\"\nanswer-timeout = {timeout}\n",
+            self.path("restart").display(),
+            self.port,
+            self.path("backup").display()
+        );
+        fs::write(self.path("ntpctl.toml"), text).unwrap();
+    }
+
+    /// Stops the daemon that runs and starts another, which leaves its terminal when it serves.
+    fn write_restart(&self) {
+        let script = format!(
+            "cd '{folder}' || exit 1\necho again >> restarts\nif [ -f ntpd.pid ]; then kill $(cat ntpd.pid); \
+             n=0; while [ -f ntpd.pid ] && [ $n -lt 100 ]; do sleep 0.05; n=$((n+1)); done; fi\n\
+             exec setpriv --bounding-set -sys_time --inh-caps -sys_time '{ntpd}' -c '{folder}/ntp.conf' -p '{folder}/ntpd.pid' \
+             -l '{folder}/ntpd.log' --port {port} --clock=virtual:offset=0.25,frequency=50\n",
+            folder = self.folder.path().display(),
+            ntpd = ours("ntpd").display(),
+            port = self.port,
+        );
+        // Without root there is no capability to take away.
+        let root = fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0);
+        let script = if root {
+            script
+        } else {
+            script.replace("setpriv --bounding-set -sys_time --inh-caps -sys_time ", "")
+        };
+        fs::write(self.path("restart"), script).unwrap();
+    }
+
+    fn add(&self, arguments: &[&str]) -> Outcome {
+        let mut command = Command::new(ours("ntpctl"));
+        command.arg("--settings").arg(self.path("ntpctl.toml")).arg("add-server").args(arguments);
+        run(command.arg("-c").arg(self.conf()))
+    }
+
+    fn restarts(&self) -> usize {
+        fs::read_to_string(self.path("restarts")).map_or(0, |text| text.lines().count())
+    }
+}
+
+fn ntpd_leaves_no_process(pid: &Path) -> Pid<'_> {
+    Pid(pid)
+}
+
+#[test]
+fn a_live_server_ends_with_its_row() {
+    let machine = Machine::new();
+    let pid = machine.path("ntpd.pid");
+    let _ends = ntpd_leaves_no_process(&pid);
+    let before = fs::read_to_string(machine.conf()).unwrap();
+    let port = machine.reference_port.to_string();
+    let outcome = machine.add(&["127.0.0.1", "--port", &port]);
+    assert_eq!(outcome.status, 0, "{}", outcome.both());
+    let line = format!("server 127.0.0.1 port {port} iburst");
+    assert!(outcome.stdout.contains(&format!("\n+{line}\n")), "no diff: {}", outcome.stdout);
+    let row = outcome.stdout.lines().last().unwrap();
+    let columns: Vec<&str> = row.split_whitespace().collect();
+    assert!(columns[0].ends_with("127.0.0.1") && columns[6] != "0", "{}", outcome.stdout);
+
+    // One line more behind the servers commented out; nothing else has changed, nor has the mode.
+    let expected =
+        before.replace("#server old.example iburst\n", &format!("#server old.example iburst\n{line}\n"));
+    assert_eq!(fs::read_to_string(machine.conf()).unwrap(), expected);
+    assert_eq!(fs::metadata(machine.conf()).unwrap().mode() & 0o7777, 0o640);
+    let backup = fs::read_dir(machine.path("backup")).unwrap().next().unwrap().unwrap().path();
+    assert_eq!(fs::read_to_string(backup).unwrap(), before);
+
+    // Twice is once: no write, no restart.
+    let written = fs::metadata(machine.conf()).unwrap().mtime_nsec();
+    let again = machine.add(&["127.0.0.1", "--port", &port]);
+    assert_eq!(again.status, 0, "{}", again.both());
+    assert!(again.stdout.contains("already there"), "{}", again.stdout);
+    assert_eq!(fs::metadata(machine.conf()).unwrap().mtime_nsec(), written);
+    assert_eq!(machine.restarts(), 1);
+    // The same server with other options is a question for a person.
+    let other = machine.add(&["127.0.0.1", "--port", &port, "--prefer"]);
+    assert_eq!(other.status, 2, "{}", other.both());
+
+    // And the clock that the new ntpd serves gets right: it started 250 ms wrong.
+    let daemon: SocketAddr = ([127, 0, 0, 1], machine.port).into();
+    let right = until(Duration::from_secs(20), || {
+        measure(daemon)
+            .is_some_and(|(answer, ahead)| answer.stratum.value() == 3 && ahead.as_millis_f64().abs() < 1.0)
+    });
+    assert!(
+        right,
+        "{:?}\n{}",
+        measure(daemon),
+        fs::read_to_string(machine.path("ntpd.log")).unwrap_or_default()
+    );
+}
+
+#[test]
+fn a_dead_server_is_taken_back_with_the_reason() {
+    let machine = Machine::new();
+    machine.write_settings(2);
+    let pid = machine.path("ntpd.pid");
+    let _ends = ntpd_leaves_no_process(&pid);
+    let before = fs::read(machine.conf()).unwrap();
+    let dead = free_port().to_string();
+    let outcome = machine.add(&["127.0.0.1", "--port", &dead]);
+    assert_eq!(outcome.status, 6, "{}", outcome.both());
+    assert!(outcome.stderr.contains("127.0.0.1 does not answer"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("The old file is back"), "{}", outcome.stderr);
+    assert_eq!(fs::read(machine.conf()).unwrap(), before);
+    assert_eq!(machine.restarts(), 2);
+    // The daemon runs again, with the old file: without servers.
+    let table = run(Command::new(ours("ntpq")).args(["-pn", &format!("127.0.0.1:{}", machine.port)]));
+    assert!(table.stdout.contains("No association IDs"), "{}", table.both());
+}
+
+#[test]
+fn a_name_that_does_not_resolve_is_taken_back_with_the_reason() {
+    let machine = Machine::new();
+    machine.write_settings(2);
+    let pid = machine.path("ntpd.pid");
+    let _ends = ntpd_leaves_no_process(&pid);
+    let before = fs::read(machine.conf()).unwrap();
+    let outcome = machine.add(&["no-such-host.invalid"]);
+    assert_eq!(outcome.status, 6, "{}", outcome.both());
+    assert!(outcome.stderr.contains("cannot be resolved"), "{}", outcome.stderr);
+    assert_eq!(fs::read(machine.conf()).unwrap(), before);
+}
+
+#[test]
+fn a_restart_that_fails_is_taken_back() {
+    let machine = Machine::new();
+    let before = fs::read(machine.conf()).unwrap();
+    fs::write(machine.path("restart"), "echo 'the disk is on fire' >&2; exit 1\n").unwrap();
+    let outcome = machine.add(&["192.0.2.1"]);
+    assert_eq!(outcome.status, 5, "{}", outcome.both());
+    assert!(outcome.stderr.contains("the disk is on fire"), "{}", outcome.stderr);
+    assert_eq!(fs::read(machine.conf()).unwrap(), before);
+}
+
+#[test]
+fn dry_run_and_no_restart_do_what_they_say() {
+    let machine = Machine::new();
+    let before = fs::read_to_string(machine.conf()).unwrap();
+    let dry = machine.add(&["time.example", "--prefer", "--no-iburst", "--dry-run"]);
+    assert_eq!(dry.status, 10, "{}", dry.both());
+    assert!(dry.stdout.contains("+server time.example prefer\n"), "{}", dry.stdout);
+    assert_eq!(fs::read_to_string(machine.conf()).unwrap(), before);
+    let written = machine.add(&["time.example", "--prefer", "--iburst", "--no-restart"]);
+    assert_eq!(written.status, 0, "{}", written.both());
+    assert!(fs::read_to_string(machine.conf()).unwrap().contains("\nserver time.example iburst prefer\n"));
+    assert_eq!(machine.restarts(), 0);
+}
+
+#[test]
+fn links_stay_links_and_what_cannot_be_written_is_left_alone() {
+    let machine = Machine::new();
+    let real = machine.path("real.conf");
+    fs::rename(machine.conf(), &real).unwrap();
+    symlink("real.conf", machine.conf()).unwrap();
+    let outcome = machine.add(&["time.example", "--no-restart"]);
+    assert_eq!(outcome.status, 0, "{}", outcome.both());
+    assert!(fs::symlink_metadata(machine.conf()).unwrap().is_symlink());
+    let before = fs::read(&real).unwrap();
+    assert!(String::from_utf8_lossy(&before).contains("time.example"));
+
+    // No place for the old file: nothing is written.
+    fs::remove_dir_all(machine.path("backup")).unwrap();
+    fs::write(machine.path("backup"), "in the way").unwrap();
+    let outcome = machine.add(&["other.example", "--no-restart"]);
+    assert_eq!(outcome.status, 3, "{}", outcome.both());
+    assert!(outcome.stderr.contains("nothing was changed"), "{}", outcome.stderr);
+    assert_eq!(fs::read(&real).unwrap(), before);
+}
+
+#[test]
+fn files_that_others_make_are_not_edited() {
+    let machine = Machine::new();
+    for text in [
+        "# This file was copied from /etc/ntp.conf with the server options changed\nserver a iburst\n",
+        "server {{ ntp_server }}\n",
+    ] {
+        fs::write(machine.conf(), text).unwrap();
+        let outcome = machine.add(&["time.example", "--no-restart"]);
+        assert_eq!(outcome.status, 2, "{}", outcome.both());
+        assert!(outcome.stderr.contains("is not edited"), "{}", outcome.stderr);
+        assert_eq!(fs::read_to_string(machine.conf()).unwrap(), text);
+    }
+}

@@ -1,0 +1,218 @@
+//! Broken files and words: the right message, the right exit status, and nothing lost.
+#![expect(clippy::unwrap_used, reason = "helpers of tests, where a failure is a failed test")]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use ntp_tests::{Outcome, free_port, ours, run, skip};
+
+/// A scratch folder with a file in it.
+struct Scratch {
+    folder: tempfile::TempDir,
+    conf: PathBuf,
+}
+
+impl Scratch {
+    fn with(content: &[u8]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let conf = folder.path().join("ntp.conf");
+        fs::write(&conf, content).unwrap();
+        Self { folder, conf }
+    }
+
+    fn settings(&self) -> PathBuf {
+        let path = self.folder.path().join("ntpctl.toml");
+        let backups = self.folder.path().join("backup");
+        fs::write(&path, format!("backup-dir = \"{}\"\n", backups.display())).unwrap();
+        path
+    }
+}
+
+/// `ntpd -n`, which must end by itself, without control of the clock.
+fn ntpd(conf: &Path) -> Outcome {
+    let port = free_port().to_string();
+    run(Command::new("timeout")
+        .arg("10")
+        .arg(ours("ntpd"))
+        .args(["-n", "--clock=none", "--port", &port, "-c"])
+        .arg(conf))
+}
+
+fn check(conf: &Path) -> Outcome {
+    run(Command::new(ours("ntpctl")).args(["check", "-c"]).arg(conf))
+}
+
+fn add_server(scratch: &Scratch, conf: &Path) -> Outcome {
+    let mut command = Command::new(ours("ntpctl"));
+    command
+        .arg("--settings")
+        .arg(scratch.settings())
+        .args(["add-server", "192.0.2.1", "--no-restart", "-c"])
+        .arg(conf);
+    run(&mut command)
+}
+
+/// All three programs refuse, say why, and leave the file alone.
+fn is_refused(content: &[u8], words: &[&str]) {
+    let scratch = Scratch::with(content);
+    for (outcome, status) in
+        [(ntpd(&scratch.conf), 1), (check(&scratch.conf), 1), (add_server(&scratch, &scratch.conf), 2)]
+    {
+        assert_eq!(outcome.status, status, "{}", outcome.both());
+        for word in words {
+            assert!(outcome.both().contains(word), "{word:?} is missing from: {}", outcome.both());
+        }
+    }
+    assert_eq!(fs::read(&scratch.conf).unwrap(), content);
+    assert!(!scratch.folder.path().join("backup").exists());
+}
+
+#[test]
+fn an_unknown_word_is_named_with_its_place_and_what_was_meant() {
+    is_refused(
+        b"# time\nsevrer 0.pool.ntp.org\n",
+        &["ntp.conf:2:1: error[E001]: unknown directive \"sevrer\"", "^^^^^^ did you mean `server`?"],
+    );
+}
+
+#[test]
+fn binary_garbage_is_refused_without_reaching_the_terminal() {
+    let garbage: Vec<u8> = (0..4096_u32).map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()[0]).collect();
+    is_refused(&garbage, &["ntp.conf:1:", "error["]);
+    let scratch = Scratch::with(&garbage);
+    let text = check(&scratch.conf).both();
+    assert!(text.chars().all(|c| !c.is_control() || c == '\n'), "{text:?}");
+}
+
+#[test]
+fn one_bad_line_among_good_ones_does_not_stop_the_daemon() {
+    let scratch = Scratch::with(b"server 192.0.2.1 ibrust\nbananas\n");
+    let checked = check(&scratch.conf);
+    assert_eq!(checked.status, 1);
+    assert!(checked.stdout.contains("2 errors"), "{}", checked.stdout);
+    // It runs until `timeout` ends it, and says what is wrong.
+    let port = free_port().to_string();
+    let mut command = Command::new("timeout");
+    command.arg("2").arg(ours("ntpd")).args(["-n", "--clock=none", "--port", &port, "-c"]).arg(&scratch.conf);
+    let running = run(&mut command);
+    assert!(running.stderr.contains("did you mean `iburst`?"), "{}", running.both());
+    assert!(running.stderr.contains("ending on SIGTERM"), "{}", running.both());
+}
+
+#[test]
+fn a_missing_file_a_directory_and_a_device_are_told_apart() {
+    let scratch = Scratch::with(b"");
+    for (path, words) in [
+        (scratch.folder.path().join("nothing"), "there is no such file"),
+        (scratch.folder.path().to_owned(), "is a directory"),
+        (PathBuf::from("/dev/null"), "it is not a file"),
+    ] {
+        for (outcome, status) in [(ntpd(&path), 1), (check(&path), 1), (add_server(&scratch, &path), 2)] {
+            assert_eq!(outcome.status, status, "{}: {}", path.display(), outcome.both());
+            assert!(outcome.stderr.contains(words), "{}", outcome.both());
+            assert!(outcome.stderr.contains(&path.display().to_string()), "{}", outcome.both());
+        }
+    }
+}
+
+#[test]
+fn a_file_that_may_not_be_read_is_named() {
+    let scratch = Scratch::with(b"server 192.0.2.1\n");
+    let ids = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let root = ids.lines().any(|line| line.starts_with("Uid:\t0"));
+    if root && !Path::new("/usr/bin/setpriv").exists() {
+        return skip("a_file_that_may_not_be_read_is_named", "needs setpriv, to stop being root");
+    }
+    fs::set_permissions(&scratch.conf, fs::Permissions::from_mode(0o600)).unwrap();
+    fs::set_permissions(scratch.folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let as_nobody = |program: &str, arguments: &[&str]| {
+        // A copy where anybody may run it, wherever the checkout lies.
+        let copy = scratch.folder.path().join(program);
+        fs::copy(ours(program), &copy).unwrap();
+        let mut command = if root {
+            let mut command = Command::new("setpriv");
+            command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(&copy);
+            command
+        } else {
+            fs::set_permissions(&scratch.conf, fs::Permissions::from_mode(0o000)).unwrap();
+            Command::new(&copy)
+        };
+        run(command.args(arguments).arg("-c").arg(&scratch.conf))
+    };
+    let port = free_port().to_string();
+    for (outcome, status) in [
+        (as_nobody("ntpd", &["-n", "--clock=none", "--port", &port]), 1),
+        (as_nobody("ntpctl", &["check"]), 1),
+        (as_nobody("ntpctl", &["add-server", "192.0.2.1", "--no-restart"]), 2),
+    ] {
+        assert_eq!(outcome.status, status, "{}", outcome.both());
+        assert!(outcome.stderr.contains("it may not be read by this user"), "{}", outcome.both());
+    }
+}
+
+#[test]
+fn a_huge_file_is_refused_whole() {
+    let huge = b"server 192.0.2.1\n".repeat(100_000);
+    is_refused(&huge, &["more than 1048576 bytes"]);
+}
+
+#[test]
+fn wrong_words_on_the_command_line_are_usage() {
+    for (program, arguments) in [
+        ("ntpd", vec!["--clock=sundial"]),
+        ("ntpd", vec!["--clock=virtual:offset=x"]),
+        ("ntpd", vec!["--port", "0"]),
+        ("ntpd", vec!["--bogus"]),
+        ("ntpq", vec!["--bogus"]),
+        ("ntpctl", vec![]),
+        ("ntpctl", vec!["add-server"]),
+        ("ntpctl", vec!["add-server", "a b"]),
+        ("ntpctl", vec!["add-server", "x\nrestrict default"]),
+        ("ntpctl", vec!["--settings", "/nonexistent", "check"]),
+    ] {
+        let outcome = run(Command::new(ours(program)).args(&arguments));
+        assert_eq!(outcome.status, 1, "{program} {arguments:?}: {}", outcome.both());
+        assert_ne!(outcome.stderr, "");
+    }
+    for program in ["ntpd", "ntpq", "ntpctl"] {
+        let version = run(Command::new(ours(program)).arg("-V"));
+        assert_eq!(
+            (version.status, version.stdout.trim()),
+            (0, format!("{program} {}", env!("CARGO_PKG_VERSION")).as_str())
+        );
+        assert_eq!(run(Command::new(ours(program)).arg("--help")).status, 0);
+    }
+}
+
+#[test]
+fn without_control_of_the_clock_the_daemon_says_what_to_do() {
+    let scratch = Scratch::with(b"server 192.0.2.1\n");
+    let port = free_port().to_string();
+    let ids = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mut command = if ids.lines().any(|line| line.starts_with("Uid:\t0")) {
+        let mut command = Command::new("setpriv");
+        command.args(["--bounding-set", "-sys_time", "--inh-caps", "-sys_time"]).arg(ours("ntpd"));
+        command
+    } else {
+        Command::new(ours("ntpd"))
+    };
+    let outcome = run(command.args(["-n", "--port", &port, "-c"]).arg(&scratch.conf));
+    assert_eq!(outcome.status, 3, "{}", outcome.both());
+    for word in ["refuses to adjust the clock", "CAP_SYS_TIME", "--clock=none"] {
+        assert!(outcome.stderr.contains(word), "{word}: {}", outcome.stderr);
+    }
+}
+
+#[test]
+fn a_port_that_is_taken_is_named() {
+    let scratch = Scratch::with(b"server 192.0.2.1\n");
+    let taken = std::net::UdpSocket::bind("0.0.0.0:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let outcome = run(Command::new(ours("ntpd"))
+        .args(["-n", "--clock=none", "--port", &port, "-c"])
+        .arg(&scratch.conf));
+    assert_eq!(outcome.status, 2, "{}", outcome.both());
+    assert!(outcome.stderr.contains("is taken"), "{}", outcome.stderr);
+}

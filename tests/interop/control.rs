@@ -1,0 +1,193 @@
+//! Mode 6, both ways: Debian's programs ask our ntpd, and our ntpq asks NTPsec's.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ntp_tests::{Daemon, Net, Peer, ours, peer, run, skip, start_chronyd, start_ntpsec, until};
+
+/// Our ntpd on the client, following a chronyd on the server.
+struct Following {
+    net: Net,
+    _server: Daemon,
+    _ours: Daemon,
+    folder: tempfile::TempDir,
+}
+
+impl Following {
+    fn new() -> Result<Self, String> {
+        let net = Net::new()?;
+        let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+        let server = start_chronyd(&peer(Peer::Chronyd)?, &net.server, folder.path());
+        let conf = folder.path().join("ntp.conf");
+        let text = "server 10.77.0.1 iburst minpoll 3\nserver 10.77.0.2 iburst minpoll 3\nserver 10.77.0.99\nserver fd77::1 iburst\nserver 127.127.1.0\n";
+        fs::write(&conf, text).map_err(|error| error.to_string())?;
+        let arguments = ["-n", "-c", &conf.display().to_string(), "--clock=virtual:offset=0.05,frequency=20"];
+        let ours =
+            Daemon::start(Some(&net.client), &ours("ntpd"), &arguments, &folder.path().join("ntpd.log"));
+        let following = Self { net, _server: server, _ours: ours, folder };
+        let synchronized = until(Duration::from_secs(40), || {
+            let table = following.ours(&["-pn", "127.0.0.1"]);
+            table.lines().any(|row| row.starts_with('*')) && table.matches(" 17 ").count() >= 3
+        });
+        assert!(
+            synchronized,
+            "{}",
+            fs::read_to_string(following.folder.path().join("ntpd.log")).unwrap_or_default()
+        );
+        Ok(following)
+    }
+
+    fn ours(&self, arguments: &[&str]) -> String {
+        run(self.net.on_client(&ours("ntpq")).args(arguments)).stdout
+    }
+}
+
+/// A row's columns, with the tally as one of them.
+fn columns(row: &str) -> Vec<String> {
+    let (tally, rest) = row.split_at_checked(1).unwrap_or(("", row));
+    std::iter::once(tally.to_owned()).chain(rest.split_whitespace().map(str::to_owned)).collect()
+}
+
+#[test]
+fn debians_ntpq_and_check_ntp_peer_work_against_us() {
+    let test = "debians_ntpq_and_check_ntp_peer_work_against_us";
+    let found =
+        peer(Peer::NtpsecNtpq).and_then(|ntpq| Ok((ntpq, peer(Peer::CheckNtpPeer)?, Following::new()?)));
+    let (ntpq, plugin, following) = match found {
+        Ok(found) => found,
+        Err(reason) => return skip(test, &reason),
+    };
+    let theirs = |arguments: &[&str]| run(following.net.on_client(&ntpq).args(arguments));
+
+    let peers = theirs(&["-pn", "127.0.0.1"]);
+    assert_eq!(peers.stderr, "");
+    let rows: Vec<Vec<String>> = peers.stdout.lines().skip(2).map(columns).collect();
+    assert_eq!(rows.len(), 5, "{}", peers.stdout);
+    assert_eq!(rows.iter().filter(|row| row[0] == "*").count(), 1, "{}", peers.stdout);
+    assert!(
+        rows.iter().any(|row| row[1] == "10.77.0.99" && row[2] == ".INIT." && row[7] == "0"),
+        "{}",
+        peers.stdout
+    );
+    assert!(rows.iter().any(|row| row[1] == "LOCAL(0)" && row[4] == "l"), "{}", peers.stdout);
+
+    let associations = theirs(&["-c", "as", "127.0.0.1"]);
+    assert_eq!(associations.stdout.lines().count(), 8, "{}", associations.stdout);
+    assert!(associations.stdout.contains("sys.peer"), "{}", associations.stdout);
+
+    let system = theirs(&["-c", "rv", "127.0.0.1"]);
+    for part in ["leap_none, sync_ntp", "leap=00, stratum=2,", "refid=", "version=\"ntpd "] {
+        assert!(system.stdout.contains(part), "{part}: {}", system.stdout);
+    }
+    let one = theirs(&["-c", "rv &1", "127.0.0.1"]);
+    for part in ["srcadr=", "reach=", "filtdelay", "flash=00 ok"] {
+        assert!(one.stdout.contains(part), "{part}: {}", one.stdout);
+    }
+    let named = theirs(&["-c", "rv 0 stratum offset", "127.0.0.1"]);
+    assert!(named.stdout.starts_with("stratum=2, offset="), "{}", named.stdout);
+    let unknown = theirs(&["-c", "rv 0 nosuchvariable", "127.0.0.1"]);
+    assert!(unknown.stderr.contains("UNKNOWNVAR"), "{}", unknown.both());
+
+    let plugin = run(following.net.on_client(&plugin).args(["-H", "127.0.0.1", "-w", "0.5", "-c", "1"]));
+    assert!(plugin.status == 0 && plugin.stdout.starts_with("NTP OK"), "{}", plugin.both());
+}
+
+/// NTPsec's ntpd on the client, following chronyd on the server.
+fn ntpsec_following(net: &Net, folder: &Path, chronyd: &Path, ntpd: &Path) -> (Daemon, Daemon) {
+    let server = start_chronyd(chronyd, &net.server, folder);
+    let configuration = "\
+server 10.77.0.1 iburst minpoll 3 maxpoll 3
+server 10.77.0.2 iburst minpoll 3 maxpoll 3
+server 10.77.0.99
+server fd77::1 iburst minpoll 3 maxpoll 3
+server 127.127.1.0
+fudge 127.127.1.0 stratum 12
+restrict default
+restrict 127.0.0.1
+";
+    let client = start_ntpsec(ntpd, &net.client, folder, configuration);
+    (server, client)
+}
+
+#[test]
+fn our_ntpq_shows_ntpsecs_ntpd_as_debians_does() {
+    let test = "our_ntpq_shows_ntpsecs_ntpd_as_debians_does";
+    let found = peer(Peer::NtpsecNtpq)
+        .and_then(|ntpq| Ok((ntpq, peer(Peer::NtpsecNtpd)?, peer(Peer::Chronyd)?, Net::new()?)));
+    let (theirs, ntpd, chronyd, net): (PathBuf, PathBuf, PathBuf, Net) = match found {
+        Ok(found) => found,
+        Err(reason) => return skip(test, &reason),
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let _daemons = ntpsec_following(&net, folder.path(), &chronyd, &ntpd);
+    let table = |program: &Path, arguments: &[&str]| run(net.on_client(program).args(arguments)).stdout;
+    let settled = until(Duration::from_mins(1), || {
+        let rows = table(&theirs, &["-pn", "127.0.0.1"]);
+        rows.lines().any(|row| row.starts_with('*')) && rows.matches("   37 ").count() >= 2
+    });
+    assert!(settled, "{}", table(&theirs, &["-pn", "127.0.0.1"]));
+
+    // Ours between two of theirs: every cell must be one that they printed too, and the two that
+    // count seconds may be in between.
+    let same = until(Duration::from_secs(20), || {
+        let before = table(&theirs, &["-pn", "127.0.0.1"]);
+        let ours = table(&ours("ntpq"), &["-pn", "127.0.0.1"]);
+        let after = table(&theirs, &["-pn", "127.0.0.1"]);
+        agrees(&before, &ours, &after)
+    });
+    assert!(
+        same,
+        "theirs:\n{}ours:\n{}",
+        table(&theirs, &["-pn", "127.0.0.1"]),
+        table(&ours("ntpq"), &["-pn", "127.0.0.1"])
+    );
+
+    for command in ["as", "rv"] {
+        let same = until(Duration::from_secs(20), || {
+            let [theirs, ours] =
+                [&theirs, &ours("ntpq")].map(|program| table(program, &["-c", command, "127.0.0.1"]));
+            without_clock(&theirs) == without_clock(&ours)
+        });
+        let ours = ours("ntpq");
+        assert!(
+            same,
+            "{}\n{}",
+            table(&theirs, &["-c", command, "127.0.0.1"]),
+            table(&ours, &["-c", command, "127.0.0.1"])
+        );
+    }
+}
+
+fn agrees(before: &str, ours: &str, after: &str) -> bool {
+    let lines = |text: &str| text.lines().map(columns).collect::<Vec<_>>();
+    let (before, ours, after) = (lines(before), lines(ours), lines(after));
+    let shapes = before.len() == ours.len() && ours.len() == after.len();
+    shapes
+        && ours.iter().zip(before.iter().zip(&after)).all(|(row, (early, late))| {
+            row.len() == early.len()
+                && row.iter().enumerate().all(|(index, cell)| {
+                    // The column `when` counts seconds.
+                    index == 5 || early.get(index) == Some(cell) || late.get(index) == Some(cell)
+                })
+        })
+}
+
+/// What does not change from one moment to the next.
+fn without_clock(text: &str) -> String {
+    let items =
+        text.split([',', '\n']).map(str::trim).filter(|item| !item.starts_with("clock=") && !item.is_empty());
+    items.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn silence_and_refusal_have_exit_codes_of_their_own() {
+    let test = "silence_and_refusal_have_exit_codes_of_their_own";
+    let net = match Net::new() {
+        Ok(net) => net,
+        Err(reason) => return skip(test, &reason),
+    };
+    let nobody = run(net.on_client(&ours("ntpq")).args(["-pn", "127.0.0.1"]));
+    assert_eq!(nobody.status, 2);
+    assert!(nobody.stderr.contains("nothing listens on 127.0.0.1:123"), "{}", nobody.stderr);
+}

@@ -1,0 +1,105 @@
+//! Our ntpd gets its time from servers that we did not write.
+#![expect(clippy::unwrap_used, reason = "helpers of tests, where a failure is a failed test")]
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use ntp_tests::{Daemon, Net, Outcome, Peer, ours, peer, run, skip, start_chronyd, start_ntpsec, until};
+
+/// How long the clock may take to get right.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// How close it must get, in milliseconds.
+const OFFSET_MAX: f64 = 1.0;
+
+/// Starts our ntpd on the client, on a clock that is 0.5 s and 100 ppm wrong.
+fn start_ours(net: &Net, folder: &Path, configuration: &str) -> Daemon {
+    let conf = folder.join("ntp.conf");
+    fs::write(&conf, configuration).unwrap();
+    let conf = conf.display().to_string();
+    let clock = "--clock=virtual:offset=0.5,frequency=100";
+    Daemon::start(Some(&net.client), &ours("ntpd"), &["-n", "-c", &conf, clock], &folder.join("ntpd.log"))
+}
+
+/// The fields of the first row of our `ntpq -pn`.
+fn first_row(net: &Net) -> Vec<String> {
+    let table = run(net.on_client(&ours("ntpq")).args(["-pn", "127.0.0.1"]));
+    let row = table.stdout.lines().nth(2).unwrap_or_default().to_owned();
+    row.split_whitespace().map(str::to_owned).collect()
+}
+
+/// How far the time that our ntpd serves is from this machine's, in milliseconds, as ntpdig sees it.
+fn served_error(net: &Net, ntpdig: &Path) -> Option<f64> {
+    let Outcome { stdout, .. } = run(net.on_client(ntpdig).args(["-j", "127.0.0.1"]));
+    let (_, rest) = stdout.split_once("\"offset\":")?;
+    let number: String = rest.chars().take_while(|c| *c != ',' && *c != '}').collect();
+    number.trim().parse::<f64>().ok().map(|seconds| seconds * 1e3)
+}
+
+/// The heart of it: the clock gets right, `ntpq -p` shows it, and it is true.
+fn gets_right(test: &str, start_server: impl FnOnce(&Net, &Path) -> Result<Daemon, String>) {
+    let folder = tempfile::tempdir().unwrap();
+    let found = Net::new().and_then(|net| Ok((start_server(&net, folder.path())?, peer(Peer::Ntpdig)?, net)));
+    let (_server, ntpdig, net) = match found {
+        Ok(found) => found,
+        Err(reason) => return skip(test, &reason),
+    };
+    let _ours = start_ours(&net, folder.path(), "server 10.77.0.1 iburst minpoll 3\n");
+    let mut reaches = Vec::new();
+    let right = until(PATIENCE, || {
+        let row = first_row(&net);
+        let Some(reach) = row.get(6).and_then(|reach| u32::from_str_radix(reach, 8).ok()) else {
+            return false;
+        };
+        if reaches.last() != Some(&reach) {
+            reaches.push(reach);
+        }
+        let offset = row.get(8).and_then(|offset| offset.parse::<f64>().ok());
+        row[0] == "*10.77.0.1" && reach >= 0o17 && offset.is_some_and(|offset| offset.abs() < OFFSET_MAX)
+    });
+    let log = fs::read_to_string(folder.path().join("ntpd.log")).unwrap_or_default();
+    assert!(right, "{:?}\n{log}", first_row(&net));
+    assert!(reaches.is_sorted() && reaches.len() >= 3, "reach did not grow: {reaches:?}");
+    // What `ntpq` says is what an independent client measures.
+    let error = served_error(&net, &ntpdig);
+    assert!(error.is_some_and(|error| error.abs() < OFFSET_MAX), "{error:?}\n{log}");
+}
+
+#[test]
+fn our_clock_gets_right_from_chronyd() {
+    gets_right("our_clock_gets_right_from_chronyd", |net, folder| {
+        Ok(start_chronyd(&peer(Peer::Chronyd)?, &net.server, folder))
+    });
+}
+
+#[test]
+fn our_clock_gets_right_from_ntpsec() {
+    gets_right("our_clock_gets_right_from_ntpsec", |net, folder| {
+        let configuration = "server 127.127.1.0 minpoll 3\nfudge 127.127.1.0 stratum 1\ntos orphanwait 1\n";
+        Ok(start_ntpsec(&peer(Peer::NtpsecNtpd)?, &net.server, folder, configuration))
+    });
+}
+
+#[test]
+fn q_sets_the_clock_and_ends() {
+    let test = "q_sets_the_clock_and_ends";
+    let folder = tempfile::tempdir().unwrap();
+    let found = Net::new()
+        .and_then(|net| Ok((start_chronyd(&peer(Peer::Chronyd)?, &net.server, folder.path()), net)));
+    let (_server, net) = match found {
+        Ok(found) => found,
+        Err(reason) => return skip(test, &reason),
+    };
+    let conf = folder.path().join("ntp.conf");
+    fs::write(&conf, "server 10.77.0.1 iburst\n").unwrap();
+    let conf = conf.display().to_string();
+    let mut command = net.on_client(Path::new("setpriv"));
+    command.args(["--bounding-set", "-sys_time", "--inh-caps", "-sys_time"]).arg(ours("ntpd"));
+    let outcome = run(command.args(["-q", "-n", "-c", &conf, "--clock=virtual:offset=0.5"]));
+    assert_eq!(outcome.status, 0, "{}", outcome.both());
+    let stepped = outcome.stderr.split_once("stepping the clock by ").map(|(_, rest)| rest);
+    let seconds =
+        stepped.and_then(|rest| rest.split(' ').next()).and_then(|number| number.parse::<f64>().ok());
+    assert!(seconds.is_some_and(|seconds| (seconds + 0.5).abs() < 0.01), "{}", outcome.stderr);
+}

@@ -1,0 +1,110 @@
+//! Two machines made of network namespaces, joined by a cable made of veth.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::daemon::is_root;
+
+/// Two hosts: the server at 10.77.0.1 to 10.77.0.4 and `fd77::1`, the client at 10.77.0.20 and
+/// `fd77::2`.
+#[derive(Debug)]
+pub struct Net {
+    /// The namespace of the server.
+    pub server: String,
+    /// The namespace of the client.
+    pub client: String,
+}
+
+/// Namespaces must not collide between tests of one run, nor between runs.
+static NUMBER: AtomicU32 = AtomicU32::new(0);
+
+impl Net {
+    /// Makes both hosts; or says why that cannot be done here.
+    ///
+    /// # Errors
+    /// A reason to skip.
+    pub fn new() -> Result<Self, String> {
+        if !is_root() {
+            return Err("needs root, to make network namespaces".to_owned());
+        }
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = |role: &str| format!("ntp-{role}-{}-{number}", std::process::id());
+        let net = Self { server: name("s"), client: name("c") };
+        net.build().map_err(|error| format!("cannot make network namespaces: {error}"))?;
+        Ok(net)
+    }
+
+    fn build(&self) -> Result<(), String> {
+        let (server, client) = (self.server.as_str(), self.client.as_str());
+        for name in [server, client] {
+            ip(&["netns", "add", name])?;
+            ip(&["-n", name, "link", "set", "lo", "up"])?;
+        }
+        ip(&[
+            "-n", server, "link", "add", "cable", "type", "veth", "peer", "name", "cable", "netns", client,
+        ])?;
+        for (name, v4, v6) in [
+            (
+                server,
+                ["10.77.0.1/24", "10.77.0.2/24", "10.77.0.3/24", "10.77.0.4/24"].as_slice(),
+                "fd77::1/64",
+            ),
+            (client, ["10.77.0.20/24"].as_slice(), "fd77::2/64"),
+        ] {
+            for address in v4 {
+                ip(&["-n", name, "addr", "add", address, "dev", "cable"])?;
+            }
+            ip(&["-n", name, "addr", "add", v6, "dev", "cable", "nodad"])?;
+            ip(&["-n", name, "link", "set", "cable", "up"])?;
+        }
+        Ok(())
+    }
+
+    /// A command that will run on the client.
+    pub fn on_client(&self, program: &Path) -> Command {
+        within(&self.client, program)
+    }
+
+    /// A command that will run on the server.
+    pub fn on_server(&self, program: &Path) -> Command {
+        within(&self.server, program)
+    }
+
+    /// Makes names resolve on the client, through a hosts file of its own.
+    ///
+    /// # Panics
+    /// If the file cannot be written.
+    pub fn name_hosts(&self, hosts: &[(&str, &str)]) {
+        let folder = Path::new("/etc/netns").join(&self.client);
+        let lines: Vec<String> = hosts.iter().map(|(address, name)| format!("{address} {name}")).collect();
+        let text = lines.join("\n") + "\n";
+        let written = fs::create_dir_all(&folder).and_then(|()| fs::write(folder.join("hosts"), text));
+        assert!(written.is_ok(), "{}: {written:?}", folder.display());
+    }
+}
+
+impl Drop for Net {
+    fn drop(&mut self) {
+        for name in [&self.server, &self.client] {
+            drop(ip(&["netns", "del", name]));
+            drop(fs::remove_dir_all(Path::new("/etc/netns").join(name)));
+        }
+    }
+}
+
+fn within(namespace: &str, program: &Path) -> Command {
+    let mut command = Command::new("ip");
+    command.args(["netns", "exec", namespace]).arg(program);
+    command
+}
+
+fn ip(arguments: &[&str]) -> Result<(), String> {
+    let output = Command::new("ip").args(arguments).output().map_err(|error| format!("ip: {error}"))?;
+    if output.status.success() {
+        Ok(())
+    } else {
+        Err(format!("ip {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim()))
+    }
+}

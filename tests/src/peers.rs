@@ -1,0 +1,96 @@
+//! Programs that we did not write.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::daemon::Daemon;
+
+/// A program of Debian's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// chronyd.
+    Chronyd,
+    /// NTPsec's ntpd.
+    NtpsecNtpd,
+    /// NTPsec's ntpq.
+    NtpsecNtpq,
+    /// NTPsec's ntpdig.
+    Ntpdig,
+    /// The monitoring plugin that asks for time.
+    CheckNtpTime,
+    /// The monitoring plugin that asks for peers.
+    CheckNtpPeer,
+}
+
+/// Finds a peer; or says what to install.
+///
+/// # Errors
+/// A reason to skip.
+pub fn peer(peer: Peer) -> Result<PathBuf, String> {
+    let (package, places): (&str, &[&str]) = match peer {
+        Peer::Chronyd => ("chrony", &["/usr/sbin/chronyd"]),
+        Peer::NtpsecNtpd => ("ntpsec", &["/usr/sbin/ntpd"]),
+        Peer::NtpsecNtpq => ("ntpsec", &["/usr/bin/ntpq"]),
+        Peer::Ntpdig => ("ntpsec-ntpdig", &["/usr/bin/ntpdig"]),
+        Peer::CheckNtpTime => ("monitoring-plugins-basic", &["/usr/lib/nagios/plugins/check_ntp_time"]),
+        Peer::CheckNtpPeer => ("monitoring-plugins-basic", &["/usr/lib/nagios/plugins/check_ntp_peer"]),
+    };
+    // Packages that exclude each other are unpacked beside the build instead of installed.
+    let unpacked = unpacked_peers().map(|folder| folder.join(package));
+    let candidates = places.iter().flat_map(|place| {
+        let beside = unpacked.as_ref().map(|folder| folder.join(place.trim_start_matches('/')));
+        beside.into_iter().chain([PathBuf::from(place)])
+    });
+    let wanted = matches!(peer, Peer::NtpsecNtpd | Peer::NtpsecNtpq);
+    candidates
+        .filter(|path| path.exists())
+        .find(|path| !wanted || is_ntpsec(path))
+        .ok_or_else(|| format!("needs Debian's package {package}"))
+}
+
+/// Where `.ci/run` unpacks packages.
+fn unpacked_peers() -> Option<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent()?;
+    Some(root.join("target/peers"))
+}
+
+/// Ours has the same name.
+fn is_ntpsec(path: &Path) -> bool {
+    let output = Command::new(path).arg("--version").output();
+    output.is_ok_and(|output| {
+        let text = [output.stdout, output.stderr].concat();
+        String::from_utf8_lossy(&text).contains("ntpsec")
+    })
+}
+
+/// Starts a chronyd that serves this machine's time at stratum 1 and leaves the clock alone.
+///
+/// # Panics
+/// If it cannot be started.
+pub fn start_chronyd(program: &Path, namespace: &str, folder: &Path) -> Daemon {
+    let conf = folder.join("chrony.conf");
+    let pid = folder.join("chronyd.pid");
+    let text = format!("local stratum 1\nallow\ncmdport 0\nbindcmdaddress /\npidfile {}\n", pid.display());
+    let written = fs::write(&conf, text);
+    assert!(written.is_ok(), "{written:?}");
+    let conf = conf.display().to_string();
+    Daemon::start(
+        Some(namespace),
+        program,
+        &["-x", "-d", "-u", "root", "-f", &conf],
+        &folder.join("chronyd.log"),
+    )
+}
+
+/// Starts NTPsec's ntpd on a configuration.
+///
+/// # Panics
+/// If it cannot be started.
+pub fn start_ntpsec(program: &Path, namespace: &str, folder: &Path, configuration: &str) -> Daemon {
+    let conf = folder.join("ntpsec.conf");
+    let written = fs::write(&conf, configuration);
+    assert!(written.is_ok(), "{written:?}");
+    let conf = conf.display().to_string();
+    Daemon::start(Some(namespace), program, &["-n", "-c", &conf], &folder.join("ntpsec.log"))
+}
