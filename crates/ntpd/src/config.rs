@@ -1,5 +1,6 @@
 //! From what ntp.conf says to what the system is told.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 use std::time::Duration;
@@ -147,29 +148,54 @@ pub(crate) fn discipline(found: &Configuration, options: &Options) -> Discipline
     config
 }
 
+/// Names in `restrict` lines, with the addresses that have been found for them.
+pub(crate) type NamedHosts = BTreeMap<String, Vec<IpAddr>>;
+
 /// The access list.
-pub(crate) fn access(found: &Configuration) -> AccessList {
-    AccessList::new(&found.restrictions.iter().flat_map(rules).collect::<Vec<Rule>>())
+pub(crate) fn access(lines: &[Restrict], hosts: &NamedHosts) -> AccessList {
+    AccessList::new(&lines.iter().flat_map(|line| rules(line, hosts)).collect::<Vec<Rule>>())
 }
 
-/// One line is one rule, but `restrict default` is one for each family.
-fn rules(line: &Restrict) -> Vec<Rule> {
+/// The names that `restrict` lines hold.
+pub(crate) fn restricted_names(lines: &[Restrict]) -> BTreeSet<String> {
+    let names = lines.iter().filter_map(|line| match &line.target {
+        RestrictTarget::Name { host, .. } => Some(host.clone()),
+        RestrictTarget::Default(_) | RestrictTarget::Source | RestrictTarget::Network { .. } => None,
+    });
+    names.collect()
+}
+
+/// One line is one rule, but `restrict default` is one for each family, and a name one for each of
+/// its addresses: none before it is resolved, when the other lines hold.
+fn rules(line: &Restrict, hosts: &NamedHosts) -> Vec<Rule> {
     let restrictions = Restrictions {
         ignore: line.flags.ignore,
         noserve: line.flags.noserve,
         noquery: line.flags.noquery,
         ntpport: line.flags.ntpport,
     };
-    let targets = match line.target {
+    let targets = match &line.target {
         RestrictTarget::Source => vec![RuleTarget::Source],
         RestrictTarget::Default(family) => [(AddressFamily::V4, true), (AddressFamily::V6, false)]
             .into_iter()
-            .filter(|(one, _)| family == AddressFamily::Any || family == *one)
+            .filter(|(one, _)| *family == AddressFamily::Any || family == one)
             .map(|(_, v4)| RuleTarget::Prefix(Prefix::everything(v4)))
             .collect(),
-        RestrictTarget::Network { address, mask } => network(address, mask).into_iter().collect(),
+        RestrictTarget::Network { address, mask } => network(*address, *mask).into_iter().collect(),
+        RestrictTarget::Name { host, mask } => {
+            let addresses = hosts.get(host).into_iter().flatten();
+            addresses.filter_map(|address| named(*address, *mask)).map(RuleTarget::Prefix).collect()
+        }
     };
     targets.into_iter().map(|target| Rule { target, restrictions }).collect()
+}
+
+/// A mask of the other family says nothing about an address.
+fn named(address: IpAddr, mask: Option<IpAddr>) -> Option<Prefix> {
+    match mask {
+        Some(mask) => Prefix::new(address, mask),
+        None => Some(Prefix::host(address)),
+    }
 }
 
 /// `0.0.0.0` and `::` without a mask mean everybody, as `default` does.

@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ntp_conf::directive::Restrict;
 use ntp_os::notify::Notifier;
 use ntp_os::udp::Arrival;
 use ntp_proto::control::{Identity, respond as respond_control};
@@ -15,10 +16,11 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{debug, error, info, trace, warn};
 
 use crate::clock::{self, Clock, ClockError};
+use crate::config::{self, NamedHosts};
 use crate::exit::Exit;
 use crate::log;
 use crate::net::{DATAGRAM_LEN_MAX, Origin, Sockets};
-use crate::resolver::{Answer, Resolver};
+use crate::resolver::{Answer, Resolver, Subject};
 use crate::statefiles;
 
 /// Datagrams read from one socket before the others and the timers get their turn.
@@ -43,6 +45,8 @@ pub(crate) struct Driver {
     pub(crate) clock: Clock,
     pub(crate) sockets: Sockets,
     pub(crate) resolver: Resolver,
+    pub(crate) restrictions: Vec<Restrict>,
+    pub(crate) hosts: NamedHosts,
     pub(crate) access: AccessList,
     pub(crate) names: Names,
     pub(crate) notifier: Notifier,
@@ -75,6 +79,9 @@ impl Driver {
             hangup: signal(SignalKind::hangup())?,
         };
         tell(&self.notifier.ready());
+        for host in config::restricted_names(&self.restrictions) {
+            self.resolver.start_restriction(host);
+        }
         self.system.handle_timeout(clock::now()?);
         loop {
             if let Some(exit) = self.perform()? {
@@ -82,8 +89,13 @@ impl Driver {
             }
             match self.wait(&mut signals).await? {
                 Wake::Readable(origin) => self.drain(origin)?,
-                Wake::Resolved((source, answer)) => {
+                Wake::Resolved((Subject::Source(source), answer)) => {
                     self.system.handle_resolved(clock::now()?, source, answer);
+                    self.access.set_sources(self.system.source_addresses());
+                }
+                Wake::Resolved((Subject::Restriction(host), answer)) => {
+                    self.hosts.insert(host, answer.unwrap_or_default());
+                    self.access = config::access(&self.restrictions, &self.hosts);
                     self.access.set_sources(self.system.source_addresses());
                 }
                 Wake::Time => {}
@@ -136,7 +148,7 @@ impl Driver {
                     self.system.handle_clock(clock::now()?, report);
                 }
                 Action::Close(association) => self.sockets.close(association),
-                Action::Resolve { source, name, .. } => self.resolver.start(source, name),
+                Action::Resolve { source, name, .. } => self.resolver.start(Subject::Source(source), name),
                 Action::Steer(request) => {
                     trace!("clock: {request:?}");
                     if let Some(report) = self.clock.apply(request)? {

@@ -1,12 +1,25 @@
 //! Names to addresses, beside the loop: getaddrinfo on a thread that ends when it is idle.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use ntp_proto::system::SourceId;
 use tokio::sync::mpsc;
 
+/// For whom a name is resolved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Subject {
+    /// A source of time.
+    Source(SourceId),
+    /// A `restrict` line that names a host.
+    Restriction(String),
+}
+
 /// What a resolution came to.
-pub(crate) type Answer = (SourceId, Result<Vec<IpAddr>, String>);
+pub(crate) type Answer = (Subject, Result<Vec<IpAddr>, String>);
+
+/// How long a name in a `restrict` line is left alone after it could not be resolved.
+const RESTRICTION_RETRY: Duration = Duration::from_mins(1);
 
 /// Starts resolutions and collects their answers.
 #[derive(Debug)]
@@ -24,7 +37,7 @@ impl Resolver {
     }
 
     /// Starts one; its answer comes out of [`Self::answer`].
-    pub(crate) fn start(&self, source: SourceId, name: String) {
+    pub(crate) fn start(&self, subject: Subject, name: String) {
         let sender = self.sender.clone();
         tokio::spawn(async move {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await;
@@ -32,7 +45,27 @@ impl Resolver {
                 .map(|addresses| addresses.map(|address| address.ip()).collect())
                 .map_err(|error| error.to_string());
             // Nobody listens any more only while the daemon ends.
-            drop(sender.send((source, answer)));
+            drop(sender.send((subject, answer)));
+        });
+    }
+
+    /// Looks up a host of a `restrict` line until it has an address.
+    pub(crate) fn start_restriction(&self, host: String) {
+        let sender = self.sender.clone();
+        tokio::spawn(async move {
+            loop {
+                let found = tokio::net::lookup_host((host.as_str(), 0)).await;
+                match found.map(|found| found.map(|address| address.ip()).collect()) {
+                    Ok(addresses) => {
+                        drop(sender.send((Subject::Restriction(host), Ok(addresses))));
+                        return;
+                    }
+                    Err(error) => {
+                        tracing::warn!("restrict {host}: cannot be resolved ({error}); trying again");
+                        tokio::time::sleep(RESTRICTION_RETRY).await;
+                    }
+                }
+            }
         });
     }
 

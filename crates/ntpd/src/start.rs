@@ -15,7 +15,7 @@ use tracing::{Level, debug, error, info, warn};
 
 use crate::cli::Options;
 use crate::clock::{Clock, ClockError};
-use crate::config::{self, ConfigError};
+use crate::config::{self, ConfigError, NamedHosts};
 use crate::driver::{Driver, Names};
 use crate::exit::Exit;
 use crate::log::{self, Destination};
@@ -144,7 +144,8 @@ fn drive(options: &Options, prepared: Prepared) -> Result<Driver, StartError> {
         move |source| StartError::Io { what, source }
     };
     let rng = KernelRandom::new().map_err(io("random numbers"))?;
-    let mut access = config::access(&found);
+    let hosts = NamedHosts::new();
+    let mut access = config::access(&found.restrictions, &hosts);
     let system = System::new(config, start, Box::new(rng));
     access.set_sources(system.source_addresses());
     Ok(Driver {
@@ -152,6 +153,8 @@ fn drive(options: &Options, prepared: Prepared) -> Result<Driver, StartError> {
         clock,
         sockets: Sockets::new(sockets).map_err(io("the sockets"))?,
         resolver: Resolver::new(),
+        restrictions: found.restrictions,
+        hosts,
         access,
         names: names(),
         notifier: Notifier::new(std::env::var_os("NOTIFY_SOCKET").as_deref()).map_err(io("NOTIFY_SOCKET"))?,

@@ -5,10 +5,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use crate::lex::Token;
 
 use super::source::AddressFamily;
+use super::source::is_name;
 use super::{Words, address};
 
 /// Whom a `restrict` line is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RestrictTarget {
     /// Everybody, of one family or of both.
     Default(AddressFamily),
@@ -20,6 +21,13 @@ pub enum RestrictTarget {
         address: IpAddr,
         /// Which bits must agree.
         mask: IpAddr,
+    },
+    /// The hosts that have this name.
+    Name {
+        /// The name, to be looked up.
+        host: String,
+        /// Which bits must agree; all of them where there is none.
+        mask: Option<IpAddr>,
     },
 }
 
@@ -39,7 +47,7 @@ pub struct RestrictFlags {
 }
 
 /// One `restrict` line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Restrict {
     /// Whom it is about.
     pub target: RestrictTarget,
@@ -85,41 +93,53 @@ pub(super) fn read(words: &mut Words<'_>) -> Option<Restrict> {
     Some(Restrict { target: target?, flags })
 }
 
-/// An address with its mask or prefix length.
+/// An address or name with its mask or prefix length.
 fn network(text: &str, token: &Token, words: &mut Words<'_>) -> Option<RestrictTarget> {
     let (host, length) = match text.split_once('/') {
         Some((host, length)) => (host, Some(length)),
         None => (text, None),
     };
+    // The mask is read before the address is judged, so that a bad address is one error, not three.
+    let mask = if words.take("mask") { Some(mask(words)?) } else { None };
     let Some(address) = address(host) else {
-        let message = format!("\"{host}\" is no address");
-        words.error("E007", token, &message).note(
-            "the line is ignored: nobody gets more than the other lines allow",
-            "names are not looked up here: write the address",
-        );
+        if length.is_none() && is_name(host) {
+            return Some(RestrictTarget::Name { host: host.to_owned(), mask });
+        }
+        let message = format!("\"{host}\" is neither an address nor a name");
+        words.error("E007", token, &message).note("the line is ignored", "");
         return None;
     };
     let bits: u32 = if address.is_ipv4() { 32 } else { 128 };
-    if let Some(length) = length {
-        let Some(length) = length.parse::<u32>().ok().filter(|length| *length <= bits) else {
+    let prefix = match length.map(|length| length.parse::<u32>().ok().filter(|length| *length <= bits)) {
+        None => bits,
+        Some(Some(length)) => length,
+        Some(None) => {
             let message = format!("the prefix length must be a number from 0 to {bits}");
             words.error("E004", token, &message).note("the line is ignored", "");
             return None;
-        };
-        return Some(RestrictTarget::Network { address, mask: mask_of(length, address.is_ipv4()) });
-    }
-    if !words.take("mask") {
-        return Some(RestrictTarget::Network { address, mask: mask_of(bits, address.is_ipv4()) });
-    }
-    let mask_token = words.argument("a mask")?;
-    match super::address(&mask_token.text) {
-        Some(mask) if mask.is_ipv4() == address.is_ipv4() => Some(RestrictTarget::Network { address, mask }),
-        _ => {
-            let message = format!("\"{}\" is no mask for {address}", mask_token.text);
-            words.error("E007", mask_token, &message).note("the line is ignored", "");
+        }
+    };
+    match mask {
+        Some(mask) if mask.is_ipv4() != address.is_ipv4() => {
+            let message = format!("{mask} is no mask for {address}: one is IPv4, the other IPv6");
+            words.error("E007", token, &message).note("the line is ignored", "");
             None
         }
+        Some(mask) => Some(RestrictTarget::Network { address, mask }),
+        None => Some(RestrictTarget::Network { address, mask: mask_of(prefix, address.is_ipv4()) }),
     }
+}
+
+fn mask(words: &mut Words<'_>) -> Option<IpAddr> {
+    let token = words.argument("a mask")?;
+    let mask = address(&token.text);
+    if mask.is_none() {
+        let message = format!("\"{}\" is no mask", token.text);
+        words
+            .error("E007", token, &message)
+            .note("the line is ignored", "write it as an address: 255.255.255.0");
+    }
+    mask
 }
 
 fn mask_of(length: u32, v4: bool) -> IpAddr {

@@ -197,15 +197,18 @@ fn poll(words: &mut Words<'_>, name: &str) -> Option<u8> {
     Some(value.max(POLL_MIN))
 }
 
-/// Whether a word can be a host: an address, or letters, digits, dots, dashes and underscores.
+/// Whether a word can be a host: an address, perhaps with a scope, or a name.
 fn is_host(text: &str) -> bool {
-    let name_like = |text: &str| {
-        text.len() <= 253
-            && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'))
-            && text.chars().any(|c| c.is_ascii_alphanumeric())
-            && !text.starts_with('-')
-    };
     let scoped =
         text.split_once('%').is_some_and(|(address, _)| address.parse::<std::net::Ipv6Addr>().is_ok());
-    address(text).is_some() || name_like(text) || scoped
+    address(text).is_some() || is_name(text) || scoped
+}
+
+/// Whether a word can be a host's name: letters, digits, dots, dashes and underscores, and not all
+/// digits and dots, which would be a broken address.
+pub(super) fn is_name(text: &str) -> bool {
+    text.len() <= 253
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'))
+        && text.chars().any(|c| c.is_ascii_alphabetic())
+        && !text.starts_with('-')
 }

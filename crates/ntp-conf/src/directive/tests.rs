@@ -112,12 +112,28 @@ fn a_damaged_restrict_fails_closed() {
     let found = meaning("restrict default kod nomodify notrapp nopeer noquery");
     assert!(matches!(found.directive, Some(Directive::Restrict(rule)) if rule.flags.noquery));
     assert_eq!(found.diagnostics[0].severity, Severity::Error);
-    for line in ["restrict 10.0.0.0 mask ffff::", "restrict example.net", "restrict 10.0.0.0/33", "restrict"]
-    {
+    for line in [
+        "restrict 10.0.0.0 mask ffff::",
+        "restrict 10.0.0.300",
+        "restrict a:b mask ffff::",
+        "restrict 10.0.0.0/33",
+        "restrict",
+    ] {
         let found = meaning(line);
         assert!(found.directive.is_none(), "{line}");
         assert_eq!(found.diagnostics[0].severity, Severity::Error, "{line}");
     }
+}
+
+#[test]
+fn restrict_may_name_a_host() {
+    let Some(Directive::Restrict(found)) =
+        meaning("restrict ntp0.example mask 255.255.255.255 noquery").directive
+    else {
+        panic!()
+    };
+    let mask = Some("255.255.255.255".parse().unwrap());
+    assert_eq!(found.target, RestrictTarget::Name { host: "ntp0.example".to_owned(), mask });
 }
 
 #[test]
