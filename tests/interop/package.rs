@@ -46,7 +46,7 @@ fn needs() -> Result<PathBuf, String> {
     package().ok_or_else(|| "needs the package: run `cargo xtask dist` first".to_owned())
 }
 
-const INSTALL: &str = "apt-get install -y --no-install-recommends --no-download /root/ntp.deb </dev/null\n";
+const INSTALL: &str = "apt-get install -y --no-install-recommends /root/ntp.deb </dev/null\n";
 
 #[test]
 fn apt_installs_it_and_the_tutorial_can_begin() {
