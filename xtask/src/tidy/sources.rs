@@ -49,7 +49,9 @@ pub(crate) fn check_texts(files: &[String]) -> Vec<String> {
         if text.contains(&here) {
             findings.push(format!("{file}: names this machine's {here}"));
         }
-        if !bytes.is_empty() && !bytes.ends_with(b"\n") && !text.contains('\0') {
+        // Fixtures are as broken as they need to be.
+        let fixture = file.contains("/fixtures/");
+        if !bytes.is_empty() && !bytes.ends_with(b"\n") && !fixture {
             findings.push(format!("{file}: lacks a newline at its end"));
         }
     }
