@@ -60,6 +60,7 @@ fn apt_installs_it_and_the_tutorial_can_begin() {
          for program in /usr/sbin/ntpd /usr/sbin/ntpctl /usr/bin/ntpq; do $program -V; done\n\
          ntpctl check\n\
          ntpctl add-server 192.0.2.1 --no-restart\n\
+         ntpctl add-server 192.0.2.2 && exit 1 || test $? = 4\n\
          grep -x 'server 192.0.2.1 iburst' /etc/ntp.conf\n\
          test -f /lib/systemd/system/ntp.service\n\
          test \"$(readlink /lib/systemd/system/ntpd.service)\" = ntp.service\n\
@@ -69,8 +70,15 @@ fn apt_installs_it_and_the_tutorial_can_begin() {
     );
     let outcome = in_a_copy_of_this_machine(&package, &script);
     assert_eq!(outcome.status, 0, "{}", outcome.both());
-    for words in ["install ok installed", "ntpd 5.", "ntpctl 5.", "ntpq 5.", "all is well"] {
-        assert!(outcome.stdout.contains(words), "{words}: {}", outcome.both());
+    for words in [
+        "install ok installed",
+        "ntpd 5.",
+        "ntpctl 5.",
+        "ntpq 5.",
+        "all is well",
+        "no service manager was found",
+    ] {
+        assert!(outcome.both().contains(words), "{words}: {}", outcome.both());
     }
 }
 

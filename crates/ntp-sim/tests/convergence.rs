@@ -116,7 +116,13 @@ fn after_an_outage_the_clock_has_held_and_the_server_is_found_again() {
     let mut world = world(5, wrong_clock(100, 30.0), &[(1, server(1000, 100))]);
     world.run(HOUR);
     world.server(address(1)).unwrap().alive = false;
+    let start = world.now();
+    let reference = world.snapshot().system.reference;
     world.run(3 * HOUR);
+    // 15 ppm of three hours: what our clients are told we may be off by.
+    let grown = reference.root_dispersion(world.now()) - reference.root_dispersion(start);
+    assert!((grown.as_millis_f64() - 162.0).abs() < 1.0, "{grown}");
+    assert_eq!(world.snapshot().system.reference.stratum, Stratum::new(2));
     assert!(world.events.iter().any(|event| matches!(event, Event::Unreachable(_))));
     assert!(world.error().abs() < NtpDuration::from_millis(5), "{}", world.error());
     world.server(address(1)).unwrap().alive = true;
@@ -202,6 +208,16 @@ fn a_local_clock_leads_only_while_nobody_else_does() {
     assert_eq!(world.snapshot().system.reference.stratum, Stratum::new(6));
     world.server(address(1)).unwrap().alive = true;
     world.run(2 * HOUR);
+    assert_eq!(world.snapshot().system.reference.stratum, Stratum::new(2));
+}
+
+#[test]
+fn with_disable_ntp_the_clock_is_watched_and_never_touched() {
+    let config = DisciplineConfig { disabled: true, ..DisciplineConfig::default() };
+    let mut world = world_with(2, wrong_clock(700, 0.0), &[(1, server(100, 10))], config);
+    world.run(HOUR);
+    assert_eq!(world.error(), NtpDuration::from_millis(700));
+    assert_eq!(world.drift, None);
     assert_eq!(world.snapshot().system.reference.stratum, Stratum::new(2));
 }
 

@@ -31,7 +31,9 @@ pub(crate) fn wait_for_answer(
     let deadline = Instant::now() + timeout;
     loop {
         let standing = ask(daemon, host, port)
-            .unwrap_or_else(|error| Standing::Waiting(format!("ntpd does not answer on {daemon}: {error}")));
+            .unwrap_or_else(|error| Standing::Waiting(format!(
+                "ntpd does not answer on {daemon} ({error}): does a `restrict` line keep this machine from asking?"
+            )));
         match standing {
             Standing::Answers => return Ok(()),
             Standing::Waiting(reason) if Instant::now() >= deadline => return Err(reason),

@@ -1,5 +1,7 @@
 //! One filter over all sources: lead, frequency, and a bias for each path.
 
+use core::time::Duration;
+
 use crate::association::AssociationId;
 use crate::time::MonoTime;
 
@@ -18,6 +20,8 @@ const BIAS_SHARE: f64 = 0.03;
 const JUMP_SHARE: f64 = 0.5;
 /// Prior probability that a sample means nothing at all.
 const OUTLIER: f64 = 1e-3;
+/// How much older than the newest sample another may be; its error is what drifts in that time.
+const LATENESS_MAX: Duration = Duration::from_millis(100);
 /// Index of the lead in the state.
 const LEAD: usize = 0;
 /// Index of the frequency in the state.
@@ -57,12 +61,14 @@ impl JointFilter {
         }
     }
 
-    /// Updates on one exchange. `None` if time does not advance or a number is not finite.
+    /// Updates on one exchange. `None` if it is older than what is known already, or not finite.
     pub(super) fn observe(&mut self, observation: &Observation) -> Option<Fit> {
-        if observation.at < self.at || !observation.middle.is_finite() {
+        // Answers that arrive together are read in the order of their sockets, not of their stamps:
+        // what is only a little late counts as simultaneous.
+        if observation.at + LATENESS_MAX < self.at || !observation.middle.is_finite() {
             return None;
         }
-        self.propagate(observation.at);
+        self.propagate(observation.at.max(self.at));
         let bias = self.bias_index(observation);
         if let Some(row) = self.covariance.get_mut(bias)
             && observation.view.jump > 0.0

@@ -100,7 +100,7 @@ impl System {
             config,
             rng,
         };
-        if correction != clock.frequency && !system.config.discipline.disabled {
+        if correction != clock.frequency {
             system.steer(ClockRequest::SetFrequency(correction));
         }
         system.declare_sources(now);
@@ -206,12 +206,10 @@ impl System {
     /// The daemon is about to end: remembers the frequency, and leaves the clock running with it
     /// rather than in the middle of a slew.
     pub fn shut_down(&mut self) {
-        if self.discipline.is_synchronized() && !self.config.discipline.disabled {
+        if self.steers() {
             let frequency = self.discipline.frequency();
             self.steer(ClockRequest::SetFrequency(frequency));
-            if !self.estimator.is_empty() {
-                self.actions.push_back(Action::StoreDrift(frequency));
-            }
+            self.actions.push_back(Action::StoreDrift(frequency));
         }
     }
 
@@ -245,13 +243,15 @@ impl System {
         }
         self.store_due = now + DRIFT_INTERVAL;
         let frequency = self.discipline.frequency();
-        if self.discipline.is_synchronized()
-            && !self.estimator.is_empty()
-            && self.stored_drift != Some(frequency)
-        {
+        if self.steers() && self.stored_drift != Some(frequency) {
             self.stored_drift = Some(frequency);
             self.actions.push_back(Action::StoreDrift(frequency));
         }
+    }
+
+    /// Whether the frequency in force is one that was measured and set here.
+    const fn steers(&self) -> bool {
+        self.discipline.is_synchronized() && !self.estimator.is_empty() && !self.config.discipline.disabled
     }
 
     fn standing(&self, id: AssociationId) -> Standing {
@@ -262,8 +262,11 @@ impl System {
         self.actions.push_back(Action::Report(event));
     }
 
+    /// Asks the shell to do something to the clock; with `disable ntp` nothing is ever asked.
     fn steer(&mut self, request: ClockRequest) {
-        self.actions.push_back(Action::Steer(request));
+        if !self.config.discipline.disabled {
+            self.actions.push_back(Action::Steer(request));
+        }
     }
 
     fn finish(&mut self, outcome: Outcome) {

@@ -1,0 +1,75 @@
+//! ntpd as a service: readiness, status, background, signals.
+#![expect(clippy::unwrap_used, reason = "helpers of tests, where a failure is a failed test")]
+
+use std::fs;
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use ntp_tests::{Pid, free_port, measure, ours, run, until};
+
+/// Starts a daemon that notifies, and returns what it has said once it is asked to end.
+fn notices(folder: &Path) -> Vec<String> {
+    let socket = folder.join("notify");
+    let manager = UnixDatagram::bind(&socket).unwrap();
+    manager.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    let conf = folder.join("ntp.conf");
+    fs::write(&conf, "server 127.127.1.0\n").unwrap();
+    let port = free_port().to_string();
+    let mut daemon = Command::new(ours("ntpd"))
+        .args(["-n", "--clock=none", "--port", &port, "-c"])
+        .arg(&conf)
+        .env("NOTIFY_SOCKET", &socket)
+        .spawn()
+        .unwrap();
+    let mut buffer = [0; 256];
+    let mut said = Vec::new();
+    while let Ok(length) = manager.recv(&mut buffer) {
+        said.push(String::from_utf8_lossy(&buffer[..length]).into_owned());
+        if said.len() == 2 {
+            run(Command::new("kill").arg(daemon.id().to_string()));
+        }
+        if said.last().is_some_and(|notice| notice == "STOPPING=1") {
+            break;
+        }
+    }
+    assert_eq!(daemon.wait().unwrap().code(), Some(0));
+    said
+}
+
+#[test]
+fn a_service_manager_hears_ready_status_and_stopping() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = notices(folder.path());
+    assert_eq!(said.first().map(String::as_str), Some("READY=1"), "{said:?}");
+    assert!(said.iter().any(|notice| notice.starts_with("STATUS=stratum 6")), "{said:?}");
+    assert_eq!(said.last().map(String::as_str), Some("STOPPING=1"), "{said:?}");
+}
+
+#[test]
+fn in_the_background_it_serves_when_the_command_returns() {
+    let folder = tempfile::tempdir().unwrap();
+    let pid = folder.path().join("ntpd.pid");
+    let log = folder.path().join("ntpd.log");
+    let conf = folder.path().join("ntp.conf");
+    fs::write(&conf, "server 127.127.1.0\n").unwrap();
+    let port = free_port();
+    let started = run(Command::new(ours("ntpd"))
+        .args(["--clock=none", "--port", &port.to_string(), "-c"])
+        .arg(&conf)
+        .arg("-p")
+        .arg(&pid)
+        .arg("-l")
+        .arg(&log));
+    let _ends = Pid(&pid);
+    assert_eq!((started.status, started.stderr.as_str()), (0, ""));
+    let answers = until(Duration::from_secs(5), || {
+        measure(([127, 0, 0, 1], port).into()).is_some_and(|(answer, _)| answer.stratum.value() == 6)
+    });
+    assert!(answers, "{}", fs::read_to_string(&log).unwrap_or_default());
+    let number = fs::read_to_string(&pid).unwrap();
+    run(Command::new("kill").arg(number.trim()));
+    assert!(until(Duration::from_secs(5), || !pid.exists()), "the pid file stays behind");
+    assert!(fs::read_to_string(&log).unwrap().contains("ending on SIGTERM"));
+}
