@@ -90,7 +90,7 @@ fn prints_what_theirs_did(test: &str, vectors_name: &str, arguments: &[&str]) {
     } else {
         outcome.stdout
     };
-    assert_eq!(timeless(&shown), timeless(&transcript), "ours:\n{}theirs:\n{transcript}", shown);
+    assert_eq!(timeless(&shown), timeless(&transcript), "ours:\n{shown}theirs:\n{transcript}");
 }
 
 #[test]

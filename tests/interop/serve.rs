@@ -107,3 +107,25 @@ fn restrict_lines_decide_who_is_answered() {
     let remote = run(net.on_client(&ours("ntpq")).args(["-c", "rv", "10.77.0.1"]));
     assert_eq!(remote.status, 2, "{}", remote.both());
 }
+
+#[test]
+fn interface_lines_decide_where_we_listen_even_on_addresses_that_come_late() {
+    let test = "interface_lines_decide_where_we_listen_even_on_addresses_that_come_late";
+    let folder = tempfile::tempdir().unwrap();
+    let (ntpdig, net) = match peer(Peer::Ntpdig).and_then(|client| Ok((client, Net::new()?))) {
+        Ok(found) => found,
+        Err(reason) => return skip(test, &reason),
+    };
+    let conf = folder.path().join("ntp.conf");
+    let text = "server 127.127.1.0\ninterface ignore all\ninterface listen 10.77.0.3\nnic listen 10.77.0.9\n";
+    fs::write(&conf, text).unwrap();
+    let conf = conf.display().to_string();
+    let log = folder.path().join("ntpd.log");
+    let _ours = Daemon::start(Some(&net.server), &ours("ntpd"), &["-n", "-c", &conf, "--clock=none"], &log);
+    let answers = |address: &str| run(net.on_client(&ntpdig).args(["-t", "1", address])).status == 0;
+    assert!(until(Duration::from_secs(10), || answers("10.77.0.3")), "{:?}", fs::read_to_string(&log));
+    assert!(!answers("10.77.0.1") && !answers("10.77.0.9"));
+    run(net.on_server(Path::new("ip")).args(["addr", "add", "10.77.0.9/24", "dev", "cable"]));
+    assert!(until(Duration::from_secs(40), || answers("10.77.0.9")), "{:?}", fs::read_to_string(&log));
+    assert!(!answers("10.77.0.1"));
+}

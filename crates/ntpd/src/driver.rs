@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ntp_conf::directive::Restrict;
+use ntp_conf::directive::{InterfaceRule, Restrict};
 use ntp_os::notify::Notifier;
 use ntp_os::udp::Arrival;
 use ntp_proto::control::{Identity, respond as respond_control};
@@ -19,7 +19,7 @@ use crate::clock::{self, Clock, ClockError};
 use crate::config::{self, NamedHosts};
 use crate::exit::Exit;
 use crate::log;
-use crate::net::{DATAGRAM_LEN_MAX, Origin, Sockets};
+use crate::net::{self, DATAGRAM_LEN_MAX, Origin, Sockets};
 use crate::resolver::{Answer, Resolver, Subject};
 use crate::statefiles;
 
@@ -29,6 +29,10 @@ const BATCH: usize = 64;
 /// The longest sleep, and how often the watchdog is fed: three times in the minute that the unit
 /// gives.
 const SLEEP_MAX: Duration = Duration::from_secs(20);
+
+/// How often the machine's addresses are looked at: classic ntpd does every five minutes, but a
+/// machine whose network comes late should not wait that long.
+const ADDRESS_INTERVAL: Duration = Duration::from_secs(20);
 
 /// What the machine and the program are called.
 #[derive(Clone, Debug)]
@@ -51,6 +55,12 @@ pub(crate) struct Driver {
     pub(crate) names: Names,
     pub(crate) notifier: Notifier,
     pub(crate) drift_file: Option<PathBuf>,
+    /// The `interface` lines; the wildcard addresses need no care.
+    pub(crate) interfaces: Vec<InterfaceRule>,
+    /// The port that is listened on.
+    pub(crate) port: u16,
+    /// When the machine's addresses were last looked at.
+    pub(crate) addresses_seen: MonoTime,
     /// When the service manager last heard that we are alive.
     pub(crate) watchdog_fed: MonoTime,
 }
@@ -107,6 +117,7 @@ impl Driver {
             let now = clock::now()?;
             self.system.handle_timeout(now);
             self.feed_watchdog(now);
+            self.look_for_addresses(now);
         }
     }
 
@@ -118,6 +129,14 @@ impl Driver {
         }
     }
 
+    /// Where `interface` lines choose, addresses that come late are listened on too.
+    fn look_for_addresses(&mut self, now: MonoTime) {
+        if !self.interfaces.is_empty() && now.since(self.addresses_seen) >= ADDRESS_INTERVAL {
+            self.addresses_seen = now;
+            self.sockets.listen_on(&net::wanted(&self.interfaces, self.port));
+        }
+    }
+
     async fn wait(&mut self, signals: &mut Signals) -> Result<Wake, ClockError> {
         let now = clock::now()?;
         let due = self.system.next_timeout().map_or(SLEEP_MAX, |due| due.since(now));
@@ -126,8 +145,8 @@ impl Driver {
             _ = signals.terminate.recv() => Wake::Stop("SIGTERM"),
             _ = signals.interrupt.recv() => Wake::Stop("SIGINT"),
             _ = signals.hangup.recv() => Wake::Reload,
-            origin = self.sockets.readable() => Wake::Readable(origin),
             Some(answer) = self.resolver.answer() => Wake::Resolved(answer),
+            origin = self.sockets.readable() => Wake::Readable(origin),
             () = tokio::time::sleep(due.min(SLEEP_MAX)) => Wake::Time,
         })
     }

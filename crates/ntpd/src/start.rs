@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io::{self, Write as _};
+use std::net::SocketAddr;
 use std::path::Path;
 
 use ntp_conf::{Diagnostic, Severity};
@@ -55,7 +56,7 @@ struct Prepared {
     found: ntp_conf::Configuration,
     findings: Vec<Diagnostic>,
     complaints: Vec<String>,
-    sockets: Vec<Socket>,
+    sockets: Vec<(SocketAddr, Socket)>,
     clock: Clock,
 }
 
@@ -80,11 +81,24 @@ fn prepare(options: &Options) -> Result<Prepared, StartError> {
     let discipline = config::discipline(&found, options);
     let clock = Clock::open(options.clock, !discipline.disabled)?;
     // Setting the clock once needs no port: it works beside a daemon that only serves.
-    let sockets = if options.quit { Vec::new() } else { net::open(&found.interfaces, options.port)? };
+    let sockets = if options.quit { Vec::new() } else { listen(&found, options)? };
     let resolution = ntp_os::clock::precision().map_err(ClockError::from)?;
     let precision = Precision::covering(resolution);
     let config = SystemConfig { sources, discipline, minsane: 1, precision };
     Ok(Prepared { config, found, findings, complaints, sockets, clock })
+}
+
+/// The listening sockets. Where `interface` lines choose, there may be none yet: addresses can come
+/// late.
+fn listen(
+    found: &ntp_conf::Configuration,
+    options: &Options,
+) -> Result<Vec<(SocketAddr, Socket)>, ListenError> {
+    let mut sockets = Vec::new();
+    for address in net::wanted(&found.interfaces, options.port) {
+        sockets.extend(net::open(address)?.map(|socket| (address, socket)));
+    }
+    Ok(sockets)
 }
 
 fn launch(options: &Options, prepared: Prepared) -> Result<Exit, StartError> {
@@ -159,6 +173,10 @@ fn drive(options: &Options, prepared: Prepared) -> Result<Driver, StartError> {
         names: names(),
         notifier: Notifier::new(std::env::var_os("NOTIFY_SOCKET").as_deref()).map_err(io("NOTIFY_SOCKET"))?,
         drift_file,
+        // With -q there is nothing to listen on, now or later.
+        interfaces: if options.quit { Vec::new() } else { found.interfaces },
+        port: options.port,
+        addresses_seen: start.reading.mono,
         watchdog_fed: MonoTime::ZERO,
     })
 }

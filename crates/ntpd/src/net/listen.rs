@@ -19,33 +19,31 @@ pub(crate) enum ListenError {
     /// Anything else.
     #[error("{address} cannot be used: {source}")]
     Other { address: SocketAddr, source: io::Error },
-    /// No rule of the configuration allows any address.
-    #[error("the `interface` lines leave no address to listen on")]
-    Nowhere,
 }
 
-/// Opens the listening sockets.
-pub(crate) fn open(rules: &[InterfaceRule], port: u16) -> Result<Vec<Socket>, ListenError> {
-    let wildcards = [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)];
-    let wanted: Vec<SocketAddr> = if rules.is_empty() {
-        wildcards.into_iter().map(|address| SocketAddr::new(address, port)).collect()
-    } else {
-        let known = addresses()
-            .map_err(|source| ListenError::Other { address: SocketAddr::new(wildcards[0], port), source })?;
-        known.iter().filter(|known| allowed(rules, known)).map(|known| with_port(known, port)).collect()
-    };
-    let mut sockets = Vec::new();
-    for address in wanted {
-        match Socket::listen(address) {
-            Ok(socket) => sockets.push(socket),
-            // A machine without IPv6 listens on IPv4.
-            Err(error) if address.is_ipv6() && is_unsupported(&error) => {
-                tracing::info!("no IPv6 here: not listening on {address}");
-            }
-            Err(error) => return Err(explain(address, error)),
-        }
+/// Where to listen now: on the wildcard addresses, or on those that `interface` lines allow.
+pub(crate) fn wanted(rules: &[InterfaceRule], port: u16) -> Vec<SocketAddr> {
+    if rules.is_empty() {
+        let wildcards: [IpAddr; 2] = [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()];
+        return wildcards.map(|address| SocketAddr::new(address, port)).to_vec();
     }
-    if sockets.is_empty() { Err(ListenError::Nowhere) } else { Ok(sockets) }
+    let known = addresses().unwrap_or_else(|error| {
+        tracing::warn!("the addresses of this machine cannot be read: {error}");
+        Vec::new()
+    });
+    known.iter().filter(|known| allowed(rules, known)).map(|known| with_port(known, port)).collect()
+}
+
+/// Opens one listening socket; `None` where the address cannot be had now, or there is no IPv6.
+pub(crate) fn open(address: SocketAddr) -> Result<Option<Socket>, ListenError> {
+    match Socket::listen(address) {
+        Ok(socket) => Ok(Some(socket)),
+        Err(error) if is_unavailable(&error) => {
+            tracing::info!("not listening on {address}: {error}");
+            Ok(None)
+        }
+        Err(error) => Err(explain(address, error)),
+    }
 }
 
 /// The last line that matches decides; without one, an address is listened on.
@@ -87,7 +85,7 @@ const fn with_port(known: &InterfaceAddress, port: u16) -> SocketAddr {
     }
 }
 
-fn is_unsupported(error: &io::Error) -> bool {
+fn is_unavailable(error: &io::Error) -> bool {
     let code = nix::errno::Errno::from_raw(error.raw_os_error().unwrap_or(0));
     matches!(code, nix::errno::Errno::EAFNOSUPPORT | nix::errno::Errno::EADDRNOTAVAIL)
 }

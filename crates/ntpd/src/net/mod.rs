@@ -13,7 +13,7 @@ use ntp_proto::association::AssociationId;
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
-pub(crate) use listen::{ListenError, open};
+pub(crate) use listen::{ListenError, open, wanted};
 
 /// The longest datagram that is read; longer ones are cut, and then refused.
 pub(crate) const DATAGRAM_LEN_MAX: usize = 2048;
@@ -21,8 +21,8 @@ pub(crate) const DATAGRAM_LEN_MAX: usize = 2048;
 /// Which socket a datagram came in on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// A listening one, by its place in the list.
-    Service(usize),
+    /// A listening one, by its address.
+    Service(SocketAddr),
     /// A source's own.
     Source(AssociationId),
 }
@@ -30,15 +30,35 @@ pub(crate) enum Origin {
 /// All sockets.
 #[derive(Debug)]
 pub(crate) struct Sockets {
-    service: Vec<Socket<UdpSocket>>,
+    service: BTreeMap<SocketAddr, Socket<UdpSocket>>,
     sources: BTreeMap<AssociationId, (SocketAddr, Socket<UdpSocket>)>,
 }
 
 impl Sockets {
     /// Takes over the listening sockets; must be called within the runtime.
-    pub(crate) fn new(service: Vec<Socket>) -> io::Result<Self> {
-        let service = service.into_iter().map(watched).collect::<io::Result<_>>()?;
+    pub(crate) fn new(service: Vec<(SocketAddr, Socket)>) -> io::Result<Self> {
+        let watch = |(address, socket)| Ok((address, watched(socket)?));
+        let service = service.into_iter().map(watch).collect::<io::Result<_>>()?;
         Ok(Self { service, sources: BTreeMap::new() })
+    }
+
+    /// Addresses come and go: listens on those wanted now, and no longer on others.
+    pub(crate) fn listen_on(&mut self, wanted: &[SocketAddr]) {
+        self.service.retain(|address, _| wanted.contains(address));
+        for address in wanted {
+            if self.service.contains_key(address) {
+                continue;
+            }
+            match open(*address).map(|socket| socket.map(watched)) {
+                Ok(Some(Ok(socket))) => {
+                    tracing::info!("listening on {address}");
+                    self.service.insert(*address, socket);
+                }
+                Ok(Some(Err(error))) => tracing::warn!("not listening on {address}: {error}"),
+                Ok(None) => {}
+                Err(error) => tracing::warn!("{error}"),
+            }
+        }
     }
 
     /// Sends a request from the source's own socket, opening one if need be.
@@ -61,14 +81,15 @@ impl Sockets {
     /// Waits until some socket has something to read.
     pub(crate) async fn readable(&self) -> Origin {
         poll_fn(|context| {
-            for (index, socket) in self.service.iter().enumerate() {
-                if let Poll::Ready(Ok(())) = socket.inner().poll_recv_ready(context) {
-                    return Poll::Ready(Origin::Service(index));
-                }
-            }
+            // Our own servers first: a flood of questions must not keep their answers waiting.
             for (id, (_, socket)) in &self.sources {
                 if let Poll::Ready(Ok(())) = socket.inner().poll_recv_ready(context) {
                     return Poll::Ready(Origin::Source(*id));
+                }
+            }
+            for (address, socket) in &self.service {
+                if let Poll::Ready(Ok(())) = socket.inner().poll_recv_ready(context) {
+                    return Poll::Ready(Origin::Service(*address));
                 }
             }
             Poll::Pending
@@ -101,7 +122,7 @@ impl Sockets {
 
     fn socket(&self, origin: Origin) -> Option<&Socket<UdpSocket>> {
         match origin {
-            Origin::Service(index) => self.service.get(index),
+            Origin::Service(address) => self.service.get(&address),
             Origin::Source(id) => self.sources.get(&id).map(|(_, socket)| socket),
         }
     }
