@@ -22,8 +22,6 @@ const TICK_RANGE: i64 = 1_000;
 pub struct ClockState {
     /// The frequency correction in units of 2^-16 ppm, that of a changed tick included.
     pub frequency: i64,
-    /// Whether somebody keeps it synchronized.
-    pub synchronized: bool,
 }
 
 /// Reads the state of the clock. Fails where even that is forbidden, as in some containers.
@@ -65,8 +63,8 @@ pub fn step(nanos: i64) -> io::Result<()> {
     Ok(())
 }
 
-/// Tells the kernel, and through it everybody who asks, how good the clock is.
-pub fn set_status(synchronized: bool, estimated_error: Duration, maximum_error: Duration) -> io::Result<()> {
+/// Tells the kernel, and through it everybody who asks, that the clock is kept and how well.
+pub fn set_status(estimated_error: Duration, maximum_error: Duration) -> io::Result<()> {
     let mut request = empty();
     clock_adjtime(&mut request)?;
     // The kernel's own loops stay off: the correction is ours alone.
@@ -74,7 +72,7 @@ pub fn set_status(synchronized: bool, estimated_error: Duration, maximum_error: 
     let status = request.status & !(loops | libc::STA_UNSYNC);
     request = empty();
     request.modes = libc::ADJ_STATUS | libc::ADJ_ESTERROR | libc::ADJ_MAXERROR;
-    request.status = if synchronized { status } else { status | libc::STA_UNSYNC };
+    request.status = status;
     request.esterror = micros(estimated_error);
     request.maxerror = micros(maximum_error);
     clock_adjtime(&mut request)?;
@@ -82,10 +80,7 @@ pub fn set_status(synchronized: bool, estimated_error: Duration, maximum_error: 
 }
 
 fn state_of(timex: &libc::timex) -> ClockState {
-    ClockState {
-        frequency: timex.freq + (timex.tick - TICK_NOMINAL) * PER_TICK,
-        synchronized: timex.status & libc::STA_UNSYNC == 0,
-    }
+    ClockState { frequency: timex.freq + (timex.tick - TICK_NOMINAL) * PER_TICK }
 }
 
 /// A frequency as tick and freq.

@@ -59,6 +59,7 @@ pub struct World {
     names: BTreeMap<String, Vec<IpAddr>>,
     happenings: BTreeMap<(MonoTime, u64), Happening>,
     sequence: u64,
+    held_up: Option<Duration>,
     system: System,
     /// What the client reported, in order.
     pub events: Vec<Event>,
@@ -98,6 +99,7 @@ impl World {
             names: BTreeMap::new(),
             happenings: BTreeMap::new(),
             sequence: 0,
+            held_up: None,
             system,
             events: Vec::new(),
             outcome: None,
@@ -163,6 +165,17 @@ impl World {
         self.system.snapshot(self.now)
     }
 
+    /// Does what the daemon does when it is asked to end; the world may run on all the same.
+    pub fn shut_down(&mut self) {
+        self.system.shut_down(self.now);
+        self.perform();
+    }
+
+    /// Holds up the next request on its way, once.
+    pub const fn hold_up_next(&mut self, extra: Duration) {
+        self.held_up = Some(extra);
+    }
+
     /// When it is.
     pub const fn now(&self) -> MonoTime {
         self.now
@@ -174,7 +187,7 @@ impl World {
             match action {
                 Action::Send { association, remote, packet } => self.send(association, remote, &packet),
                 Action::Steer(request) => self.steer(request),
-                Action::Resolve { source, name, .. } => {
+                Action::Resolve { source, name } => {
                     let answer = self.names.get(&name).cloned().ok_or_else(|| "no such name".to_owned());
                     self.system.handle_resolved(self.now, source, answer);
                 }
@@ -216,7 +229,8 @@ impl World {
         if self.rng.unit() < path.loss {
             return;
         }
-        let arrival = self.now + path.delay + Duration::from_secs_f64(queued);
+        let held_up = self.held_up.take().unwrap_or_default();
+        let arrival = self.now + path.delay + Duration::from_secs_f64(queued) + held_up;
         self.sequence += 1;
         self.happenings.insert((arrival, self.sequence), happening);
     }

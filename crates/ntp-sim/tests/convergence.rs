@@ -101,6 +101,53 @@ fn a_lying_minority_does_not_move_the_clock() {
 }
 
 #[test]
+fn a_liar_that_answers_first_does_not_get_to_step_the_clock() {
+    for seed in 0..10 {
+        let liar = Server { ahead: NtpDuration::from_seconds(3), ..server(200, 50) };
+        let honest = server(20_000, 300);
+        for order in [[1, 2, 3, 4], [2, 3, 4, 1]] {
+            let servers = [(1, liar), (2, honest), (3, honest), (4, honest)];
+            let servers = order.map(|last| servers[last - 1]);
+            for millis in [40, 700] {
+                let mut world = world(seed, wrong_clock(millis, 5.0), &servers);
+                for _ in 0..120 {
+                    world.run(Duration::from_millis(500));
+                    assert!(
+                        world.error().abs() < NtpDuration::from_millis(millis + 10),
+                        "seed {seed}: {}",
+                        world.error()
+                    );
+                }
+                assert!(world.error().abs() < NtpDuration::from_millis(5), "seed {seed}: {}", world.error());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_slow_first_packet_is_forgotten() {
+    for (extra, millis) in [(100, 0), (10, 0), (100, 400), (900, 60)] {
+        let mut world = world(3, wrong_clock(millis, 20.0), &[(1, server(10_000, 100))]);
+        world.hold_up_next(Duration::from_millis(extra));
+        world.run(10 * MINUTE);
+        assert!(world.error().abs() < NtpDuration::from_millis(2), "{extra} ms: {}", world.error());
+        world.run(HOUR);
+        assert!(world.error().abs() < NtpDuration::from_millis(1), "{extra} ms: {}", world.error());
+    }
+}
+
+#[test]
+fn only_a_frequency_that_is_known_is_remembered() {
+    let config = DisciplineConfig::default();
+    let mut world = world_with(1, wrong_clock(300, 50.0), &[(1, server(5_000, 500))], config);
+    world.run(Duration::from_secs(5));
+    world.shut_down();
+    assert_eq!(world.drift, None);
+    world.run(2 * HOUR);
+    assert!(world.drift.is_some_and(|drift| (drift.as_ppm() + 50.0).abs() < 0.5), "{:?}", world.drift);
+}
+
+#[test]
 fn without_any_answer_the_machine_says_it_has_no_time() {
     let mute = Server { alive: false, ..server(100, 10) };
     let mut world = world(1, wrong_clock(0, 0.0), &[(1, mute)]);

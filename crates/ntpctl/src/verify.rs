@@ -73,6 +73,7 @@ fn judge(variables: Variables<'_>, host: &str) -> Standing {
     let heard = variables.timestamp("rec").is_some();
     Standing::Waiting(match code {
         "DNS" => format!("the name {host} cannot be resolved"),
+        "DUP" => format!("every address of {host} is already in use by another line"),
         "DENY" | "RSTR" => format!("{host} refuses to serve this machine ({code})"),
         "RATE" => format!("{host} says that it is asked too often (RATE)"),
         _ if heard => format!("{host} answers, but is itself not synchronized"),

@@ -167,7 +167,7 @@ impl Driver {
                     self.system.handle_clock(clock::now()?, report);
                 }
                 Action::Close(association) => self.sockets.close(association),
-                Action::Resolve { source, name, .. } => self.resolver.start(Subject::Source(source), name),
+                Action::Resolve { source, name } => self.resolver.start(Subject::Source(source), name),
                 Action::Steer(request) => {
                     trace!("clock: {request:?}");
                     if let Some(report) = self.clock.apply(request)? {
@@ -264,7 +264,7 @@ impl Driver {
     fn stop(&mut self, signal: &str) -> Result<Exit, ClockError> {
         info!("ending on {signal}; the clock keeps the frequency it has");
         tell(&self.notifier.stopping());
-        self.system.shut_down();
+        self.system.shut_down(clock::now()?);
         self.perform()?;
         Ok(Exit::Done)
     }

@@ -74,9 +74,6 @@ impl Write for Syslog {
 /// Puts an event of the system into words.
 pub(crate) fn report(event: &Event) {
     match event {
-        Event::Resolved { name, addresses } if addresses.is_empty() => {
-            info!("{name}: resolved, nothing new");
-        }
         Event::Resolved { name, addresses } => {
             let list: Vec<String> = addresses.iter().map(ToString::to_string).collect();
             info!("{name}: using {}", list.join(", "));

@@ -13,7 +13,7 @@ mod register;
 #[cfg(test)]
 mod tests;
 
-use core::net::{IpAddr, SocketAddr};
+use core::net::SocketAddr;
 
 use crate::random::Rng;
 use crate::time::{Frequency, MonoTime, NtpDuration, NtpTimestamp, PollExponent, Precision, Reading};
@@ -154,6 +154,8 @@ struct Outstanding {
     nonce: NtpTimestamp,
     /// T1 on the undisciplined timescale; unknown until the shell has sent.
     departed: Option<NtpTimestamp>,
+    /// What it was before this poll, should the request not leave at all.
+    before: (Reach, PollProcess),
 }
 
 /// Everything that may decide something. Forged answers leave it equal.
@@ -162,6 +164,7 @@ pub struct State {
     reach: Reach,
     poll: PollProcess,
     outstanding: Option<Outstanding>,
+    send_failures: u32,
     last_transmit: Option<NtpTimestamp>,
     server: Option<ServerReport>,
     register: Register,
@@ -186,6 +189,7 @@ impl Association {
             reach: Reach::default(),
             poll: PollProcess::starting(&options, start),
             outstanding: None,
+            send_failures: 0,
             last_transmit: None,
             server: None,
             register: Register::default(),
@@ -206,13 +210,14 @@ impl Association {
         if self.next_timeout()? > now {
             return None;
         }
+        let before = (self.state.reach, self.state.poll);
         self.state.reach.shift();
         let poll = &mut self.state.poll;
         poll.advance(now, self.state.reach, &self.options, rng);
         // RFC 5905 §9.2 lets the transmit timestamp be any nonce; a random one tells an off-path
         // attacker nothing, and the observer nothing about our clock. Zero means "unknown".
         let nonce = NtpTimestamp::from_bits(rng.next_u64().max(1));
-        self.state.outstanding = Some(Outstanding { nonce, departed: None });
+        self.state.outstanding = Some(Outstanding { nonce, departed: None, before });
         self.counters.sent += 1;
         let exponent = i8::try_from(poll.interval().exponent()).unwrap_or(0);
         Some(Header::request(self.options.version, exponent, nonce).to_bytes())
@@ -222,14 +227,20 @@ impl Association {
     pub fn handle_sent(&mut self, departed: NtpTimestamp) {
         if let Some(outstanding) = &mut self.state.outstanding {
             outstanding.departed = Some(departed);
+            self.state.send_failures = 0;
         }
     }
 
-    /// The request could not leave (no route, no network): asks again soon, and does not hold it
-    /// against the server.
-    pub fn handle_send_failed(&mut self, now: MonoTime) {
-        self.state.outstanding = None;
-        self.state.poll.retry_soon(now);
+    /// The request could not leave (no route, no network): it counts as not sent, and is tried again
+    /// soon. Returns how often in a row that has happened.
+    pub fn handle_send_failed(&mut self, now: MonoTime) -> u32 {
+        if let Some(outstanding) = self.state.outstanding.take() {
+            (self.state.reach, self.state.poll) = outstanding.before;
+            self.state.poll.retry(now, self.state.send_failures);
+            self.state.send_failures = self.state.send_failures.saturating_add(1);
+            self.counters.sent -= 1;
+        }
+        self.state.send_failures
     }
 
     /// Judges an answer and, if it is good, remembers it. `arrived` is T4, once on the system
@@ -266,7 +277,7 @@ impl Association {
 
     /// Asks again within `seconds`, to confirm something surprising.
     pub fn verify_within(&mut self, now: MonoTime, seconds: u64) {
-        self.state.poll.verify_within(now, seconds);
+        self.state.poll.verify_within(now, seconds, &self.options);
     }
 
     /// Lengthens or shortens the poll interval, by whether the last sample fitted expectation.
@@ -304,7 +315,12 @@ impl ServerReport {
     fn of(header: &Header, arrived: Reading, local: SocketAddr) -> Self {
         Self {
             leap: header.leap,
-            stratum: header.stratum,
+            // RFC 5905 §7.3: on the wire, unsynchronized is 0.
+            stratum: if header.stratum == Stratum::UNSPECIFIED {
+                Stratum::UNSYNCHRONIZED
+            } else {
+                header.stratum
+            },
             poll: header.poll,
             precision: header.precision,
             root_delay: header.root_delay.to_duration(),
@@ -403,10 +419,5 @@ impl State {
             let loopback = server.local.ip().is_loopback();
             server.stratum.value() > 1 && server.reference_id == ours && !loopback
         })
-    }
-
-    /// The address here that the server answers to.
-    pub fn local(&self) -> Option<IpAddr> {
-        self.server.as_ref().map(|server| server.local.ip())
     }
 }

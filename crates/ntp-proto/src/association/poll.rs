@@ -14,9 +14,14 @@ const UNANSWERED_MAX: u32 = 8;
 /// Where the jiggle counter tips over (RFC 5905 §11.3 LIMIT).
 const JIGGLE_LIMIT: i32 = 30;
 
-/// How soon a request that could not leave is tried again: a machine whose network comes up late
-/// should not wait out a poll interval.
-const RETRY: Duration = Duration::from_secs(4);
+/// How soon a request that could not leave is tried again, at first and at last: a machine whose
+/// network comes up late should not wait out a poll interval.
+const RETRY_FIRST: Duration = Duration::from_secs(2);
+const RETRY_LONGEST: Duration = Duration::from_secs(64);
+
+/// Extra packets in any such span of time.
+const VERIFICATIONS_MAX: u32 = 2;
+const VERIFY_WINDOW: Duration = Duration::from_secs(64);
 
 /// Interval, floor, burst and the time of the next poll.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +31,8 @@ pub struct PollProcess {
     floor: PollExponent,
     burst: Burst,
     jiggle: i32,
-    previous: Option<MonoTime>,
+    /// Since when extra packets are counted, and how many there were.
+    verified: (Option<MonoTime>, u32),
     next: MonoTime,
 }
 
@@ -37,7 +43,7 @@ impl PollProcess {
             floor: options.minpoll,
             burst: if options.iburst { Burst::START } else { Burst::OVER },
             jiggle: 0,
-            previous: None,
+            verified: (None, 0),
             next: start,
         }
     }
@@ -50,7 +56,6 @@ impl PollProcess {
         options: &AssociationOptions,
         rng: &mut dyn Rng,
     ) {
-        self.previous = Some(now);
         if reach.unanswered() > UNANSWERED_MAX {
             self.interval = self.interval.longer().min(self.longest(options));
         }
@@ -81,16 +86,29 @@ impl PollProcess {
         self.next = now + self.interval.interval().max(options.minpoll.interval());
     }
 
-    /// The request could not leave.
-    pub(super) fn retry_soon(&mut self, now: MonoTime) {
-        self.next = self.next.min(now + RETRY);
+    /// A request could not leave, for the `failures`th time in a row: tries again, ever later.
+    pub(super) fn retry(&mut self, now: MonoTime, failures: u32) {
+        let wait = RETRY_FIRST.saturating_mul(1 << failures.min(8)).min(RETRY_LONGEST);
+        self.next = now + wait;
     }
 
-    /// Brings the next poll forward, unless the server has asked us to slow down.
-    pub(super) fn verify_within(&mut self, now: MonoTime, seconds: u64) {
-        if self.floor <= PollExponent::DEFAULT_MAX {
-            self.next = self.next.min(now + Duration::from_secs(seconds));
+    /// Brings the next poll forward to confirm something; rarely, and not after the server has asked
+    /// us to slow down.
+    pub(super) fn verify_within(&mut self, now: MonoTime, seconds: u64, options: &AssociationOptions) {
+        let wanted = now + Duration::from_secs(seconds);
+        if self.floor > options.minpoll || wanted >= self.next {
+            return;
         }
+        let (since, count) = self.verified;
+        let fresh = since.is_none_or(|since| now.since(since) >= VERIFY_WINDOW);
+        if fresh {
+            self.verified = (Some(now), 1);
+        } else if count < VERIFICATIONS_MAX {
+            self.verified = (since, count + 1);
+        } else {
+            return;
+        }
+        self.next = wanted;
     }
 
     /// The jiggle counter of RFC 5905 §11.3: samples that fit lengthen the interval slowly, samples
@@ -120,11 +138,6 @@ impl PollProcess {
     /// When the next poll is due.
     pub const fn next(&self) -> MonoTime {
         self.next
-    }
-
-    /// When the last poll went out.
-    pub const fn previous(&self) -> Option<MonoTime> {
-        self.previous
     }
 }
 

@@ -16,7 +16,8 @@ impl Rng for Counting {
     }
 }
 
-const LOCAL: SocketAddr = SocketAddr::new(IpAddr::V4(core::net::Ipv4Addr::new(192, 0, 2, 1)), 40000);
+const LOCAL: SocketAddr =
+    SocketAddr::new(core::net::IpAddr::V4(core::net::Ipv4Addr::new(192, 0, 2, 1)), 40000);
 const START: u64 = 1_000_000_000_000;
 
 fn at(seconds: u64) -> MonoTime {
@@ -241,11 +242,43 @@ fn a_mute_server_is_asked_less_and_less() {
 }
 
 #[test]
-fn a_request_that_could_not_leave_is_tried_again_soon() {
+fn a_request_that_could_not_leave_counts_as_not_sent_and_is_tried_ever_later() {
+    let mut source = association(iburst());
+    let mut now = 0;
+    let mut gaps = Vec::new();
+    for _ in 0..8 {
+        source.handle_timeout(at(now), &mut Counting(1)).unwrap();
+        source.handle_send_failed(at(now));
+        let next = source.next_timeout().unwrap().since(at(0)).as_secs();
+        gaps.push(next - now);
+        now = next;
+    }
+    assert_eq!(gaps, [2, 4, 8, 16, 32, 64, 64, 64]);
+    assert_eq!((source.state().reach().unanswered(), source.counters().sent), (0, 0));
+    // Once there is a network, the burst is as long as ever.
+    let request = poll(&mut source, now);
+    receive(&mut source, &answer(&request, now), now).unwrap();
+    assert_eq!(source.next_timeout().unwrap(), at(now + 2));
+}
+
+#[test]
+fn extra_packets_are_rare_and_stop_when_the_server_asks() {
     let mut source = association(AssociationOptions::default());
-    source.handle_timeout(at(0), &mut Counting(1)).unwrap();
-    source.handle_send_failed(at(0));
-    assert!(source.next_timeout().unwrap() <= at(4));
+    let mut early = 0;
+    for second in 0..64 {
+        if source.next_timeout().unwrap() <= at(second) {
+            let request = poll(&mut source, second);
+            receive(&mut source, &answer(&request, second), second).unwrap();
+            early += 1;
+        }
+        source.verify_within(at(second), 2);
+    }
+    assert_eq!(early, 3);
+    let request = poll(&mut source, 100);
+    receive(&mut source, &kiss_for(&request, "RATE"), 100).unwrap_err();
+    let next = source.next_timeout();
+    source.verify_within(at(100), 2);
+    assert_eq!(source.next_timeout(), next);
 }
 
 #[test]

@@ -17,7 +17,7 @@ pub use steering::{SLEW_MAX, SLEW_MAX_STARTING, Steering};
 /// How soon a surprising first sample is asked to be confirmed.
 const CONFIRM_SECONDS: u64 = 2;
 
-/// The samples after the start during which slews are kept short.
+/// The samples after the start during which slews are short and may be fast.
 const STARTING_SAMPLES: u32 = 12;
 
 /// Thresholds and switches, from ntp.conf and the command line.
@@ -103,12 +103,13 @@ impl Discipline {
         }
     }
 
-    /// Decides about `error` (system minus true time), given the estimate behind it and the
-    /// shortest poll interval of the sources followed.
+    /// Decides about `error` (system minus true time), given the estimate behind it, whether the last
+    /// sample confirmed that estimate, and the shortest poll interval of the sources followed.
     pub fn update(
         &mut self,
         now: MonoTime,
         estimate: &Estimate,
+        confirmed: bool,
         error: NtpDuration,
         poll: Duration,
     ) -> Remedy {
@@ -126,7 +127,9 @@ impl Discipline {
         match self.phase {
             // A step cannot be taken back, so one sample is never enough for it.
             // DEVIATION(ntp 4.2.8): it steps on the first filtered sample.
-            Phase::Starting(first) if large && !first.is_some_and(|first| agree(first, error)) => {
+            Phase::Starting(first)
+                if large && !(confirmed && first.is_some_and(|first| agree(first, error))) =>
+            {
                 self.phase = Phase::Starting(Some(error));
                 Remedy::Confirm(CONFIRM_SECONDS)
             }
@@ -143,14 +146,9 @@ impl Discipline {
                     Remedy::Frequency(self.steering.hold(base))
                 }
             }
-            Phase::Starting(_) => {
-                let frequency = self.slew(now, error, base, poll, SLEW_MAX_STARTING);
+            Phase::Starting(_) | Phase::Following | Phase::Spike(_) => {
                 self.phase = Phase::Following;
-                Remedy::Frequency(frequency)
-            }
-            Phase::Following | Phase::Spike(_) => {
-                self.phase = Phase::Following;
-                Remedy::Frequency(self.slew(now, error, base, poll, SLEW_MAX))
+                Remedy::Frequency(self.slew(now, error, base, poll))
             }
         }
     }
@@ -195,15 +193,10 @@ impl Discipline {
         Frequency::from_ratio(self.wander_variance.sqrt())
     }
 
-    fn slew(
-        &mut self,
-        now: MonoTime,
-        error: NtpDuration,
-        base: Frequency,
-        poll: Duration,
-        limit: Frequency,
-    ) -> Frequency {
-        let length = if self.samples <= STARTING_SAMPLES { poll / 4 } else { poll };
+    /// At first slews are short and may be fast; later they last until the next sample.
+    fn slew(&mut self, now: MonoTime, error: NtpDuration, base: Frequency, poll: Duration) -> Frequency {
+        let starting = self.samples <= STARTING_SAMPLES;
+        let (length, limit) = if starting { (poll / 4, SLEW_MAX_STARTING) } else { (poll, SLEW_MAX) };
         let before = self.steering.base();
         let frequency = self.steering.slew(now, error, base, length, limit);
         let change = (self.steering.base() - before).as_ratio();
@@ -251,7 +244,7 @@ mod tests {
 
     fn following() -> Discipline {
         let mut discipline = Discipline::new(DisciplineConfig::default(), Frequency::ZERO);
-        discipline.update(at(0), &estimate(), NtpDuration::ZERO, POLL);
+        discipline.update(at(0), &estimate(), true, NtpDuration::ZERO, POLL);
         discipline
     }
 
@@ -259,9 +252,9 @@ mod tests {
     fn the_first_step_waits_for_a_second_opinion() {
         let mut discipline = Discipline::new(DisciplineConfig::default(), Frequency::ZERO);
         let half = NtpDuration::from_millis(500);
-        assert_eq!(discipline.update(at(0), &estimate(), half, POLL), Remedy::Confirm(2));
+        assert_eq!(discipline.update(at(0), &estimate(), true, half, POLL), Remedy::Confirm(2));
         assert!(!discipline.is_synchronized());
-        let remedy = discipline.update(at(2), &estimate(), half, POLL);
+        let remedy = discipline.update(at(2), &estimate(), true, half, POLL);
         assert_eq!(remedy, Remedy::Step(-half, Frequency::from_ppm(-5.0)));
         assert!(discipline.is_synchronized());
     }
@@ -269,15 +262,23 @@ mod tests {
     #[test]
     fn two_opinions_that_differ_are_not_enough() {
         let mut discipline = Discipline::new(DisciplineConfig::default(), Frequency::ZERO);
-        discipline.update(at(0), &estimate(), NtpDuration::from_seconds(30), POLL);
-        let remedy = discipline.update(at(2), &estimate(), NtpDuration::from_millis(500), POLL);
+        discipline.update(at(0), &estimate(), true, NtpDuration::from_seconds(30), POLL);
+        let remedy = discipline.update(at(2), &estimate(), true, NtpDuration::from_millis(500), POLL);
         assert_eq!(remedy, Remedy::Confirm(2));
+    }
+
+    #[test]
+    fn an_outlier_confirms_nothing() {
+        let mut discipline = Discipline::new(DisciplineConfig::default(), Frequency::ZERO);
+        let half = NtpDuration::from_millis(500);
+        discipline.update(at(0), &estimate(), true, half, POLL);
+        assert_eq!(discipline.update(at(2), &estimate(), false, half, POLL), Remedy::Confirm(2));
     }
 
     #[test]
     fn a_small_error_is_slewed_at_once() {
         let mut discipline = Discipline::new(DisciplineConfig::default(), Frequency::ZERO);
-        let remedy = discipline.update(at(0), &estimate(), NtpDuration::from_millis(16), POLL);
+        let remedy = discipline.update(at(0), &estimate(), true, NtpDuration::from_millis(16), POLL);
         let Remedy::Frequency(frequency) = remedy else { panic!("{remedy:?}") };
         assert!((frequency.as_ppm() + 1005.0).abs() < 0.1, "{frequency:?}");
     }
@@ -287,18 +288,18 @@ mod tests {
         let mut discipline = following();
         let second = NtpDuration::from_seconds(1);
         for seconds in [64, 128, 300] {
-            let remedy = discipline.update(at(seconds), &estimate(), second, POLL);
+            let remedy = discipline.update(at(seconds), &estimate(), true, second, POLL);
             assert_eq!(remedy, Remedy::Frequency(Frequency::from_ppm(-5.0)));
             assert!(discipline.is_spike());
         }
-        assert!(matches!(discipline.update(at(364), &estimate(), second, POLL), Remedy::Step(..)));
+        assert!(matches!(discipline.update(at(364), &estimate(), true, second, POLL), Remedy::Step(..)));
     }
 
     #[test]
     fn a_spike_that_passes_is_forgotten() {
         let mut discipline = following();
-        discipline.update(at(64), &estimate(), NtpDuration::from_seconds(1), POLL);
-        discipline.update(at(128), &estimate(), NtpDuration::ZERO, POLL);
+        discipline.update(at(64), &estimate(), true, NtpDuration::from_seconds(1), POLL);
+        discipline.update(at(128), &estimate(), true, NtpDuration::ZERO, POLL);
         assert!(!discipline.is_spike());
     }
 
@@ -306,20 +307,20 @@ mod tests {
     fn beyond_the_panic_threshold_only_g_helps_and_only_once() {
         let hour = NtpDuration::from_seconds(3600);
         let mut strict = Discipline::new(DisciplineConfig::default(), Frequency::ZERO);
-        assert_eq!(strict.update(at(0), &estimate(), hour, POLL), Remedy::Panic(hour));
+        assert_eq!(strict.update(at(0), &estimate(), true, hour, POLL), Remedy::Panic(hour));
 
         let config = DisciplineConfig { allow_first_panic: true, ..DisciplineConfig::default() };
         let mut lenient = Discipline::new(config, Frequency::ZERO);
-        assert_eq!(lenient.update(at(0), &estimate(), hour, POLL), Remedy::Confirm(2));
-        assert!(matches!(lenient.update(at(2), &estimate(), hour, POLL), Remedy::Step(..)));
-        assert_eq!(lenient.update(at(64), &estimate(), hour, POLL), Remedy::Panic(hour));
+        assert_eq!(lenient.update(at(0), &estimate(), true, hour, POLL), Remedy::Confirm(2));
+        assert!(matches!(lenient.update(at(2), &estimate(), true, hour, POLL), Remedy::Step(..)));
+        assert_eq!(lenient.update(at(64), &estimate(), true, hour, POLL), Remedy::Panic(hour));
     }
 
     #[test]
     fn tinker_step_zero_never_steps() {
         let config = DisciplineConfig { step: NtpDuration::ZERO, ..DisciplineConfig::default() };
         let mut discipline = Discipline::new(config, Frequency::ZERO);
-        let remedy = discipline.update(at(0), &estimate(), NtpDuration::from_seconds(5), POLL);
+        let remedy = discipline.update(at(0), &estimate(), true, NtpDuration::from_seconds(5), POLL);
         assert!(matches!(remedy, Remedy::Frequency(_)));
     }
 }

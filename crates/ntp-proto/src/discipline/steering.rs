@@ -7,7 +7,7 @@ use crate::time::{Frequency, MonoTime, NtpDuration};
 /// The fastest slew, as the kernel's own limit and classic ntpd's: 500 ppm (RFC 5905 §11.3).
 pub const SLEW_MAX: Frequency = Frequency::from_scaled_ppm(500 << 16);
 
-/// The fastest slew before the clock has ever been right: 5 %.
+/// The fastest slew at the start, while the clock is not right yet: 5 %.
 pub const SLEW_MAX_STARTING: Frequency = Frequency::from_scaled_ppm(50_000 << 16);
 
 /// The shortest time over which an error is taken out.

@@ -70,10 +70,12 @@ impl JointFilter {
         }
         self.propagate(observation.at.max(self.at));
         let bias = self.bias_index(observation);
-        if let Some(row) = self.covariance.get_mut(bias)
-            && observation.view.jump > 0.0
-        {
-            row[bias] += (JUMP_SHARE * observation.view.jump).powi(2);
+        let doubt = (JUMP_SHARE * observation.view.jump).powi(2);
+        if observation.view.new_path {
+            // The earlier packets were queued, and by up to this much the lead was misjudged.
+            self.covariance[LEAD][LEAD] += doubt;
+        } else {
+            self.covariance[bias][bias] += doubt;
         }
         // Covariance of the state with lead + bias, the quantity that is measured.
         let gain: Vec<f64> = self.covariance.iter().map(|row| row[LEAD] + row[bias]).collect();
@@ -107,6 +109,11 @@ impl JointFilter {
             + WANDER.powi(2) * span.powi(3) / 3.0;
         let lead = self.mean[LEAD] + self.mean[RATE] * span;
         (lead, self.mean[RATE], projected.max(0.0), rate_variance.max(0.0))
+    }
+
+    /// The lead may be off by `doubt`, for a reason that has nothing to do with its past.
+    pub(super) fn widen(&mut self, doubt: f64) {
+        self.covariance[LEAD][LEAD] += doubt.powi(2);
     }
 
     pub(super) fn lead(&self) -> f64 {

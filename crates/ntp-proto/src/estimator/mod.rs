@@ -111,9 +111,17 @@ impl Estimator {
         }
     }
 
-    /// Whether any sample has been taken in.
-    pub const fn is_empty(&self) -> bool {
-        self.filter.is_none()
+    /// Forgets everything but the frequency believed at first.
+    pub fn restart(&mut self) {
+        self.filter = None;
+        self.paths.clear();
+    }
+
+    /// The lead may be off by `doubt`.
+    pub fn widen(&mut self, doubt: NtpDuration) {
+        if let Some(filter) = &mut self.filter {
+            filter.widen(doubt.as_seconds_f64());
+        }
     }
 
     /// Moves the origin along once the lead has grown past a second.

@@ -11,6 +11,8 @@ const SCALE_WINDOW: usize = 64;
 const ROUTE_CHANGE: usize = 12;
 /// Round trips after which such a change is suspected.
 const SUSPICION: usize = 4;
+/// Round trips within which a shorter one says that the earlier ones were queued.
+const NEW_PATH: u32 = 16;
 /// Median of the sum of two exponentials of mean one: turns a median excess into a scale.
 const MEDIAN_OF_TWO: f64 = 1.678;
 
@@ -25,6 +27,8 @@ pub(super) struct PathView {
     pub(super) edge_variance: f64,
     /// How far the shortest round trip has just moved; zero if it has not.
     pub(super) jump: f64,
+    /// The path is so new that a jump shows how little was known of it, not that it has changed.
+    pub(super) new_path: bool,
     /// The path may just have changed.
     pub(super) suspect: bool,
 }
@@ -37,6 +41,8 @@ pub(super) struct PathTracker {
     scale: Option<f64>,
     scale_before_jump: f64,
     since_jump: u32,
+    /// Round trips ever taken in.
+    seen: u32,
 }
 
 impl PathTracker {
@@ -46,6 +52,7 @@ impl PathTracker {
         if !round_trip.is_finite() || round_trip < -100e-6 - 10.0 * floor.sqrt() {
             return None;
         }
+        self.seen = self.seen.saturating_add(1);
         let jump = self.push(round_trip);
         let suspect = jump > 0.0 || self.has_grown(SUSPICION, 2.0).is_some();
         let scale = self.update_scale(round_trip);
@@ -56,6 +63,7 @@ impl PathTracker {
             width: (round_trip - (self.minimum - 1.25 * minimum_error)).max(0.0),
             edge_variance: floor + (0.33 * minimum_error).powi(2),
             jump,
+            new_path: self.seen <= NEW_PATH,
             suspect,
         })
     }

@@ -6,8 +6,6 @@ use crate::association::{AssociationId, Rejection};
 use crate::time::{Frequency, MonoTime, NtpDuration, Reading};
 use crate::wire::{HEADER_LEN, KissCode};
 
-use super::config::Family;
-
 /// Names a line of ntp.conf that declares a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SourceId(pub(super) usize);
@@ -46,8 +44,6 @@ pub enum Action {
         source: SourceId,
         /// The name.
         name: String,
-        /// Restricts the addresses.
-        family: Family,
     },
     /// Do something to the clock, and report what came of it.
     Steer(ClockRequest),
@@ -66,10 +62,8 @@ pub enum ClockRequest {
     SetFrequency(Frequency),
     /// Step by this much; positive is forward.
     Step(NtpDuration),
-    /// Tell the kernel how far the clock may be off.
+    /// Tell the kernel that the clock is kept, and how far it may be off.
     SetStatus {
-        /// Whether the clock follows a source.
-        synchronized: bool,
         /// One standard deviation.
         estimated_error: NtpDuration,
         /// A bound.

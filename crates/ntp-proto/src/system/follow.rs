@@ -17,6 +17,12 @@ use super::snapshot::PeerEvent;
 /// How soon a sample far from expectation is asked to be confirmed.
 const VERIFY_SECONDS: u64 = 4;
 
+/// How soon a source that answered too early is asked again.
+const AGAIN_SECONDS: u64 = 2;
+
+/// How long a new source gets to answer before others are believed without it.
+const PATIENCE_AT_START: Duration = Duration::from_secs(1);
+
 impl System {
     /// A good sample has come in.
     pub(super) fn follow(
@@ -30,6 +36,12 @@ impl System {
         if !self.standing(id).survives() || self.finished {
             return;
         }
+        if self.awaits_others(now) {
+            if let Some(member) = self.members.get_mut(&id) {
+                member.association.verify_within(now, AGAIN_SECONDS);
+            }
+            return;
+        }
         let fit = self.estimator.observe(id, sample);
         let Some(member) = self.members.get_mut(&id) else { return };
         member.followed = true;
@@ -39,8 +51,18 @@ impl System {
             member.association.verify_within(now, VERIFY_SECONDS);
         }
         if let Some(estimate) = self.estimator.estimate(now) {
-            self.correct(now, id, &estimate, arrived);
+            self.correct(now, id, &estimate, fit.expected, arrived);
         }
+    }
+
+    /// Whether it is too early to believe anybody: before the clock has ever been right, sources that
+    /// have just been asked get a moment to answer, or the first to do so could step the clock alone.
+    fn awaits_others(&self, now: MonoTime) -> bool {
+        let awaited = self.members.values().filter(|member| {
+            let unheard = member.association.state().register().latest().is_none();
+            unheard && now.since(member.mobilized) < PATIENCE_AT_START
+        });
+        !self.discipline.is_synchronized() && self.selection.survivors() <= awaited.count()
     }
 
     /// Votes anew, because something has been learnt or time has passed.
@@ -48,17 +70,35 @@ impl System {
         let candidates: Vec<Candidate> =
             self.members.values().filter_map(|member| self.candidate(&member.association, now)).collect();
         let before = self.selection.system_peer();
+        let mut left = false;
         self.selection = Selection::vote(&candidates, self.config.minsane);
         let leader = self.selection.system_peer();
         for (id, member) in &mut self.members {
             // A falseticker's path must not go on pulling at the others.
             if member.followed && self.selection.standing(*id) == Standing::Falseticker {
                 member.followed = false;
+                left = true;
                 self.estimator.forget(*id);
             }
         }
+        if left {
+            self.doubt_estimate(now, &candidates);
+        }
         if leader != before {
             self.announce(leader);
+        }
+    }
+
+    /// A liar was followed until now. Before the clock has ever been right, nothing of what it taught
+    /// stays; later the estimate may be off by as much as it now disagrees with the new leader.
+    fn doubt_estimate(&mut self, now: MonoTime, candidates: &[Candidate]) {
+        if !self.discipline.is_synchronized() {
+            self.estimator.restart();
+            return;
+        }
+        let leader = candidates.iter().find(|candidate| Some(candidate.id) == self.selection.system_peer());
+        if let (Some(leader), Some(estimate)) = (leader, self.estimator.estimate(now)) {
+            self.estimator.widen(leader.lead - estimate.lead);
         }
     }
 
@@ -104,11 +144,18 @@ impl System {
     }
 
     /// Does about the error what the discipline says.
-    fn correct(&mut self, now: MonoTime, id: AssociationId, estimate: &Estimate, arrived: Reading) {
+    fn correct(
+        &mut self,
+        now: MonoTime,
+        id: AssociationId,
+        estimate: &Estimate,
+        confirmed: bool,
+        arrived: Reading,
+    ) {
         let error = estimate.lead + self.ledger.correction(now);
         let was_synchronized = self.discipline.is_synchronized();
         let was_spike = self.discipline.is_spike();
-        let remedy = self.discipline.update(now, estimate, error, self.shortest_poll());
+        let remedy = self.discipline.update(now, estimate, confirmed, error, self.shortest_poll());
         match remedy {
             Remedy::Wait => {}
             Remedy::Confirm(seconds) => {
@@ -125,6 +172,9 @@ impl System {
             }
             Remedy::Panic(error) => {
                 self.events.note(SystemEvent::PanicStop);
+                // Not in the middle of a slew that nobody would end.
+                let frequency = self.discipline.frequency();
+                self.steer(ClockRequest::SetFrequency(frequency));
                 self.finish(Outcome::Panic(error));
                 return;
             }
@@ -138,6 +188,9 @@ impl System {
         }
         let stepped = matches!(remedy, Remedy::Step(..));
         let remaining = if stepped { NtpDuration::ZERO } else { error };
+        // The answer arrived on the clock as it was before the step.
+        let corrected = if stepped { arrived.system - error } else { arrived.system };
+        let arrived = Reading { system: corrected, ..arrived };
         if !was_synchronized {
             self.events.note(SystemEvent::ClockSync);
             self.report(Event::Synchronized { error: remaining });
@@ -157,7 +210,6 @@ impl System {
         if let Some(reference) = reference {
             self.reference = reference;
             self.steer(ClockRequest::SetStatus {
-                synchronized: true,
                 estimated_error: estimate.uncertainty,
                 maximum_error: reference.root_distance(now),
             });

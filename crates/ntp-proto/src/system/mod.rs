@@ -14,8 +14,8 @@ use alloc::collections::{BTreeMap, VecDeque};
 use core::time::Duration;
 
 use crate::association::{Association, AssociationId, Rejection};
-use crate::discipline::{CorrectionLedger, Discipline};
-use crate::estimator::Estimator;
+use crate::discipline::{CorrectionLedger, Discipline, SLEW_MAX};
+use crate::estimator::{Estimate, Estimator};
 use crate::random::Rng;
 use crate::select::{Selection, Standing};
 use crate::time::{Frequency, MonoTime};
@@ -34,11 +34,17 @@ const DRIFT_INTERVAL: Duration = Duration::from_hours(1);
 /// How long `-q` waits for a source.
 const ONCE_PATIENCE: Duration = Duration::from_mins(1);
 
+/// Requests in a row that could not leave, after which a name is resolved again.
+const SEND_FAILURES: u32 = 3;
+
 /// The standard deviation of a frequency that nobody has measured.
 const FREQUENCY_UNKNOWN: Frequency = Frequency::from_scaled_ppm(100 << 16);
 
 /// The standard deviation of a frequency from a drift file.
 const FREQUENCY_REMEMBERED: Frequency = Frequency::from_scaled_ppm(1 << 16);
+
+/// A frequency less certain than this is not worth remembering: the next start would believe it.
+const FREQUENCY_KNOWN: Frequency = Frequency::from_scaled_ppm(2 << 16);
 
 /// One association with its place in the system.
 #[derive(Debug)]
@@ -50,6 +56,8 @@ struct Member {
     events: EventLog<PeerEvent>,
     /// Whether its samples are in the estimate.
     followed: bool,
+    /// Since when it is asked.
+    mobilized: MonoTime,
 }
 
 /// A client of some sources and the discipline of one clock.
@@ -78,7 +86,8 @@ impl System {
     /// Takes over a clock.
     pub fn new(config: SystemConfig, clock: ClockStart, mut rng: Box<dyn Rng>) -> Self {
         let now = clock.reading.mono;
-        let correction = clock.drift.unwrap_or(clock.frequency);
+        // A daemon that was killed in the middle of a slew leaves a frequency that nobody measured.
+        let correction = clock.drift.unwrap_or_else(|| clock.frequency.clamp_to(SLEW_MAX));
         let deviation = if clock.drift.is_some() { FREQUENCY_REMEMBERED } else { FREQUENCY_UNKNOWN };
         let next_id = u16::try_from(rng.next_u64() >> 48).unwrap_or(1);
         let mut system = Self {
@@ -113,6 +122,7 @@ impl System {
         let Some(member) = self.members.get_mut(&received.association) else { return };
         let remote = member.association.remote();
         let was_unreachable = member.association.state().reach().is_unreachable();
+        let before = member.association.state().rejection();
         let verdict = member.association.handle_answer(received.arrived, raw, received.local, received.bytes);
         match verdict {
             Ok(measurement) => {
@@ -124,15 +134,20 @@ impl System {
             }
             Err(Rejection::Kiss(code)) => {
                 member.events.note(PeerEvent::of_kiss(code));
+                let sent_away = member.association.next_timeout().is_none();
                 self.report(Event::Kissed { remote, code });
                 self.select(now);
+                if sent_away {
+                    self.look_up_again(received.association, now);
+                }
             }
             // What is not ours or not new is counted and forgotten.
             Err(
                 Rejection::NotOurs | Rejection::Duplicate | Rejection::NotAnswer | Rejection::Malformed(_),
             ) => {}
             Err(reason) => {
-                if was_unreachable {
+                // Once for each reason, not at every poll.
+                if before != Some(reason) {
                     self.report(Event::Rejected { remote, reason });
                 }
                 self.select(now);
@@ -184,8 +199,13 @@ impl System {
                 }
             }
             ClockReport::SendFailed { association } => {
-                if let Some(member) = self.members.get_mut(&association) {
-                    member.association.handle_send_failed(now);
+                let failures = self
+                    .members
+                    .get_mut(&association)
+                    .map(|member| member.association.handle_send_failed(now));
+                // The name may have an address that can be reached from here.
+                if failures.is_some_and(|failures| failures % SEND_FAILURES == 0) {
+                    self.look_up_again(association, now);
                 }
             }
             ClockReport::FrequencySet { frequency, at } => self.ledger.frequency_applied(frequency, at),
@@ -205,10 +225,12 @@ impl System {
 
     /// The daemon is about to end: remembers the frequency, and leaves the clock running with it
     /// rather than in the middle of a slew.
-    pub fn shut_down(&mut self) {
-        if self.steers() {
-            let frequency = self.discipline.frequency();
+    pub fn shut_down(&mut self, now: MonoTime) {
+        let frequency = self.discipline.frequency();
+        if self.discipline.is_synchronized() {
             self.steer(ClockRequest::SetFrequency(frequency));
+        }
+        if self.is_frequency_known(now) {
             self.actions.push_back(Action::StoreDrift(frequency));
         }
     }
@@ -243,15 +265,17 @@ impl System {
         }
         self.store_due = now + DRIFT_INTERVAL;
         let frequency = self.discipline.frequency();
-        if self.steers() && self.stored_drift != Some(frequency) {
+        if self.is_frequency_known(now) && self.stored_drift != Some(frequency) {
             self.stored_drift = Some(frequency);
             self.actions.push_back(Action::StoreDrift(frequency));
         }
     }
 
-    /// Whether the frequency in force is one that was measured and set here.
-    const fn steers(&self) -> bool {
-        self.discipline.is_synchronized() && !self.estimator.is_empty() && !self.config.discipline.disabled
+    /// Whether the frequency in force is known well enough to be remembered.
+    fn is_frequency_known(&self, now: MonoTime) -> bool {
+        let known = |estimate: Estimate| estimate.frequency_uncertainty < FREQUENCY_KNOWN;
+        let measured = self.estimator.estimate(now).is_some_and(known);
+        measured && self.discipline.is_synchronized() && !self.config.discipline.disabled
     }
 
     fn standing(&self, id: AssociationId) -> Standing {

@@ -197,7 +197,6 @@ impl System {
         self.reference =
             Reference::of_clock(stratum.next(), LOCAL_CLOCK_REFERENCE, self.config.precision, at);
         self.steer(ClockRequest::SetStatus {
-            synchronized: true,
             estimated_error: NtpDuration::ZERO,
             maximum_error: self.reference.root_distance(now),
         });

@@ -286,7 +286,8 @@ impl System {
             }),
             SourceKind::Server(Target::Name(name)) => Some(PeerSnapshot {
                 host: Some(name.clone()),
-                reference_id: ReferenceId::from_code("DNS"),
+                // Resolved, but to addresses that other lines use already; or not resolved (yet).
+                reference_id: ReferenceId::from_code(if source.is_settled() { "DUP" } else { "DNS" }),
                 ..row(PeerKind::Server)
             }),
             SourceKind::Server(Target::Address(_)) => None,

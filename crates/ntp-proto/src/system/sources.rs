@@ -19,6 +19,9 @@ pub const POOL_SIZE: usize = 4;
 const RETRY_FIRST: Duration = Duration::from_secs(2);
 const RETRY_LONGEST: Duration = Duration::from_secs(64);
 
+/// How long until a source that has too few members is resolved again.
+const MORE_INTERVAL: Duration = Duration::from_mins(15);
+
 /// Polls without an answer after which a name is resolved again, and again after as many more.
 const SILENT_POLLS: u32 = 8;
 
@@ -30,6 +33,8 @@ pub(super) struct Source {
     /// address yet.
     pub(super) id: AssociationId,
     pub(super) resolution: Resolution,
+    /// Whether the last resolution found addresses.
+    settled: bool,
 }
 
 /// Where the resolution of a source's name stands.
@@ -49,6 +54,11 @@ impl Source {
             Resolution::Due(at, _) => Some(at),
             Resolution::Settled | Resolution::Pending(_) => None,
         }
+    }
+
+    /// Whether its name has addresses, though perhaps none that is free.
+    pub(super) const fn is_settled(&self) -> bool {
+        self.settled
     }
 
     /// The name to resolve, if it has one.
@@ -81,7 +91,7 @@ impl System {
                     None
                 }
             };
-            let mut entry = Source { config, id, resolution: Resolution::Settled };
+            let mut entry = Source { config, id, resolution: Resolution::Settled, settled: false };
             if entry.name().is_some() {
                 entry.resolution = Resolution::Due(now, RETRY_FIRST);
             }
@@ -99,8 +109,7 @@ impl System {
             let Some(name) = source.name().map(str::to_owned) else { continue };
             if at <= now {
                 source.resolution = Resolution::Pending(wait);
-                let family = source.config.family;
-                self.actions.push_back(Action::Resolve { source: SourceId(index), name, family });
+                self.actions.push_back(Action::Resolve { source: SourceId(index), name });
             }
         }
     }
@@ -119,14 +128,33 @@ impl System {
             .filter(|address| family.admits(*address))
             .collect();
         if usable.is_empty() {
+            entry.settled = false;
             entry.resolution = Resolution::Due(now + wait, (wait * 2).min(RETRY_LONGEST));
             let reason = answer.err().unwrap_or_else(|| "the name has no address of this family".to_owned());
-            self.report(Event::Unresolved { name, reason, retry_seconds: wait.as_secs() });
+            // Said while it is news: until the wait has grown to its longest.
+            if wait < RETRY_LONGEST {
+                self.report(Event::Unresolved { name, reason, retry_seconds: wait.as_secs() });
+            }
             return;
         }
         entry.resolution = Resolution::Settled;
+        entry.settled = true;
         let addresses = self.place(source, &name, &usable, now);
-        self.report(Event::Resolved { name, addresses });
+        self.look_for_more(source, now);
+        if !addresses.is_empty() {
+            self.report(Event::Resolved { name, addresses });
+        }
+    }
+
+    /// A source that has fewer members than it could is resolved again some time: a pool's name has
+    /// other addresses then, and an address that another line uses may be free.
+    fn look_for_more(&mut self, source: SourceId, now: MonoTime) {
+        let occupied = self.members.values().filter(|member| member.source == source).count();
+        if let Some(entry) = self.sources.get_mut(source.0)
+            && occupied < entry.capacity()
+        {
+            entry.resolution = Resolution::Due(now + MORE_INTERVAL, RETRY_FIRST);
+        }
     }
 
     /// Gives a source its addresses: fills it up, or moves its silent members elsewhere.
@@ -139,9 +167,7 @@ impl System {
         let silent: Vec<AssociationId> = self
             .members
             .iter()
-            .filter(|(_, member)| {
-                member.source == source && member.association.state().reach().is_unreachable()
-            })
+            .filter(|(_, member)| member.source == source && is_useless(&member.association))
             .map(|(id, _)| *id)
             .collect();
         let mut placed = Vec::new();
@@ -173,7 +199,8 @@ impl System {
         let (id, host) = if entry.capacity() == 1 { (entry.id, host) } else { (self.fresh_id(), None) };
         let association = Association::new(id, remote, options, now);
         let events = EventLog::new(PeerEvent::Mobilize);
-        self.members.insert(id, Member { association, source, host, events, followed: false });
+        let member = Member { association, source, host, events, followed: false, mobilized: now };
+        self.members.insert(id, member);
     }
 
     /// A member that has stayed silent for eight polls: its name is resolved again, and its next
@@ -185,9 +212,15 @@ impl System {
             return;
         }
         self.actions.push_back(Action::Close(id));
+        self.look_up_again(id, now);
+    }
+
+    /// Resolves the name behind a member again, if it has one.
+    pub(super) fn look_up_again(&mut self, id: AssociationId, now: MonoTime) {
+        let Some(member) = self.members.get(&id) else { return };
         if let Some(source) = self.sources.get_mut(member.source.0)
             && source.name().is_some()
-            && source.resolution == Resolution::Settled
+            && matches!(source.resolution, Resolution::Settled | Resolution::Due(..))
         {
             source.resolution = Resolution::Due(now, RETRY_FIRST);
         }
@@ -204,4 +237,9 @@ impl System {
             }
         }
     }
+}
+
+/// Whether an association does not answer, or has been sent away.
+fn is_useless(association: &Association) -> bool {
+    association.state().reach().is_unreachable() || association.next_timeout().is_none()
 }

@@ -14,8 +14,6 @@ impl ReferenceId {
     pub const INIT: Self = Self(*b"INIT");
     /// The undisciplined local clock.
     pub const LOCL: Self = Self(*b"LOCL");
-    /// The clock has just been stepped.
-    pub const STEP: Self = Self(*b"STEP");
 
     /// From the four bytes on the wire.
     pub const fn from_bytes(bytes: [u8; 4]) -> Self {

@@ -77,8 +77,8 @@ impl SystemClock {
                 self.stepped = Some(RecentStep { raw: ntp_os::clock::read_raw()?, nanos });
                 Ok(Some(ClockReport::Stepped { offset: NtpDuration::from_nanos(nanos) }))
             }
-            ClockRequest::SetStatus { synchronized, estimated_error, maximum_error } => {
-                timex::set_status(synchronized, estimated_error.to_std(), maximum_error.to_std())
+            ClockRequest::SetStatus { estimated_error, maximum_error } => {
+                timex::set_status(estimated_error.to_std(), maximum_error.to_std())
                     .map_err(ClockError::Refused)?;
                 Ok(None)
             }
