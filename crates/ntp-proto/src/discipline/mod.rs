@@ -17,8 +17,14 @@ pub use steering::{SLEW_MAX, SLEW_MAX_STARTING, Steering};
 /// How soon a surprising first sample is asked to be confirmed.
 const CONFIRM_SECONDS: u64 = 2;
 
-/// The samples after the start during which slews are short and may be fast.
-const STARTING_SAMPLES: u32 = 12;
+/// How fast an error is taken out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// The clock is not settled yet: it may run as fast as it can.
+    pub starting: bool,
+    /// How long the correction takes, usually until the next sample.
+    pub length: Duration,
+}
 
 /// Thresholds and switches, from ntp.conf and the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +88,6 @@ pub struct Discipline {
     config: DisciplineConfig,
     phase: Phase,
     steering: Steering,
-    samples: u32,
     /// System minus true time at the last update, before its correction.
     error: NtpDuration,
     error_variance: f64,
@@ -96,7 +101,6 @@ impl Discipline {
             config,
             phase: Phase::Starting(None),
             steering: Steering::new(frequency),
-            samples: 0,
             error: NtpDuration::ZERO,
             error_variance: 0.0,
             wander_variance: 0.0,
@@ -104,16 +108,15 @@ impl Discipline {
     }
 
     /// Decides about `error` (system minus true time), given the estimate behind it, whether the last
-    /// sample confirmed that estimate, and the shortest poll interval of the sources followed.
+    /// sample confirmed that estimate, and how fast to go.
     pub fn update(
         &mut self,
         now: MonoTime,
         estimate: &Estimate,
         confirmed: bool,
         error: NtpDuration,
-        poll: Duration,
+        pace: Pace,
     ) -> Remedy {
-        self.samples = self.samples.saturating_add(1);
         self.error = error;
         if self.config.disabled {
             self.phase = Phase::Following;
@@ -148,7 +151,7 @@ impl Discipline {
             }
             Phase::Starting(_) | Phase::Following | Phase::Spike(_) => {
                 self.phase = Phase::Following;
-                Remedy::Frequency(self.slew(now, error, base, poll))
+                Remedy::Frequency(self.slew(now, error, base, pace))
             }
         }
     }
@@ -194,11 +197,10 @@ impl Discipline {
     }
 
     /// At first slews are short and may be fast; later they last until the next sample.
-    fn slew(&mut self, now: MonoTime, error: NtpDuration, base: Frequency, poll: Duration) -> Frequency {
-        let starting = self.samples <= STARTING_SAMPLES;
-        let (length, limit) = if starting { (poll / 4, SLEW_MAX_STARTING) } else { (poll, SLEW_MAX) };
+    fn slew(&mut self, now: MonoTime, error: NtpDuration, base: Frequency, pace: Pace) -> Frequency {
+        let limit = if pace.starting { SLEW_MAX_STARTING } else { SLEW_MAX };
         let before = self.steering.base();
-        let frequency = self.steering.slew(now, error, base, length, limit);
+        let frequency = self.steering.slew(now, error, base, pace.length, limit);
         let change = (self.steering.base() - before).as_ratio();
         self.error_variance += (error.as_seconds_f64().powi(2) - self.error_variance) / 8.0;
         self.wander_variance += (change.powi(2) - self.wander_variance) / 8.0;
@@ -227,7 +229,7 @@ fn agree(first: NtpDuration, second: NtpDuration) -> bool {
 mod tests {
     use super::*;
 
-    const POLL: Duration = Duration::from_secs(64);
+    const POLL: Pace = Pace { starting: true, length: Duration::from_secs(16) };
 
     fn estimate() -> Estimate {
         Estimate {

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use crate::association::{Association, AssociationId, Measurement};
-use crate::discipline::Remedy;
+use crate::discipline::{Pace, Remedy};
 use crate::estimator::Estimate;
 use crate::select::{Candidate, DISTANCE_MAX, Selection, Standing};
 use crate::time::{Frequency, MonoTime, NtpDuration, Reading};
@@ -16,6 +16,9 @@ use super::snapshot::PeerEvent;
 
 /// How soon a sample far from expectation is asked to be confirmed.
 const VERIFY_SECONDS: u64 = 4;
+
+/// The samples of a source during which the clock is not taken for settled.
+const STARTING_SAMPLES: u32 = 12;
 
 /// How soon a source that answered too early is asked again.
 const AGAIN_SECONDS: u64 = 2;
@@ -45,6 +48,7 @@ impl System {
         let fit = self.estimator.observe(id, sample);
         let Some(member) = self.members.get_mut(&id) else { return };
         member.followed = true;
+        member.samples = member.samples.saturating_add(1);
         let Some(fit) = fit else { return };
         member.association.judge_poll(fit.expected);
         if fit.verify {
@@ -155,7 +159,7 @@ impl System {
         let error = estimate.lead + self.ledger.correction(now);
         let was_synchronized = self.discipline.is_synchronized();
         let was_spike = self.discipline.is_spike();
-        let remedy = self.discipline.update(now, estimate, confirmed, error, self.shortest_poll());
+        let remedy = self.discipline.update(now, estimate, confirmed, error, self.pace(now, id));
         match remedy {
             Remedy::Wait => {}
             Remedy::Confirm(seconds) => {
@@ -216,13 +220,17 @@ impl System {
         }
     }
 
-    /// The shortest poll interval among the survivors.
-    fn shortest_poll(&self) -> Duration {
-        self.members
-            .iter()
-            .filter(|(id, _)| self.selection.standing(**id).survives())
-            .map(|(_, member)| member.association.state().poll().interval().interval())
-            .min()
-            .unwrap_or_default()
+    /// A settled clock is corrected over a poll interval. At the start, when polls are close together,
+    /// an error is gone when the next sample comes.
+    fn pace(&self, now: MonoTime, id: AssociationId) -> Pace {
+        let starting = self.members.get(&id).is_some_and(|member| member.samples <= STARTING_SAMPLES);
+        let survivors = self.members.iter().filter(|(id, _)| self.selection.standing(**id).survives());
+        let length = survivors.map(|(_, member)| {
+            let association = &member.association;
+            let next = association.next_timeout().map_or(Duration::MAX, |next| next.since(now));
+            let interval = association.state().poll().interval().interval();
+            if starting { next.min(interval) } else { interval }
+        });
+        Pace { starting, length: length.min().unwrap_or_default() }
     }
 }

@@ -56,6 +56,8 @@ struct Member {
     events: EventLog<PeerEvent>,
     /// Whether its samples are in the estimate.
     followed: bool,
+    /// How many of its samples have been taken in.
+    samples: u32,
     /// Since when it is asked.
     mobilized: MonoTime,
 }

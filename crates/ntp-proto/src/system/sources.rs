@@ -199,7 +199,8 @@ impl System {
         let (id, host) = if entry.capacity() == 1 { (entry.id, host) } else { (self.fresh_id(), None) };
         let association = Association::new(id, remote, options, now);
         let events = EventLog::new(PeerEvent::Mobilize);
-        let member = Member { association, source, host, events, followed: false, mobilized: now };
+        let member =
+            Member { association, source, host, events, followed: false, samples: 0, mobilized: now };
         self.members.insert(id, member);
     }
 
