@@ -78,15 +78,19 @@ impl Diagnostic {
         let characters =
             |end: usize| printable(raw.get(..end.min(raw.len())).unwrap_or_default()).chars().count();
         let (start, end) = (characters(span.start), characters(span.end));
+        // Of a long line only the part around the place is kept.
+        let hidden = start.saturating_sub(EXCERPT_MAX / 2);
+        let excerpt: String = printable(raw).trim_end().chars().skip(hidden).take(EXCERPT_MAX).collect();
+        let shown = start - hidden..(end - hidden).clamp(start - hidden + 1, EXCERPT_MAX + 1);
         Self {
             severity,
             code,
             location: Location { file: place.file.to_owned(), line: place.number, column: start + 1 },
-            message: printable(message.as_bytes()),
+            message: printable(message.as_bytes()).chars().take(MESSAGE_MAX).collect(),
             in_force: String::new(),
             remedy: String::new(),
-            excerpt: printable(raw).trim_end().to_owned(),
-            underline: start..end.max(start + 1),
+            excerpt,
+            underline: shown,
         }
     }
 
@@ -96,7 +100,7 @@ impl Diagnostic {
             severity: Severity::Error,
             code,
             location: Location { file: file.to_owned(), line: 1, column: 1 },
-            message: printable(message.as_bytes()),
+            message: printable(message.as_bytes()).chars().take(MESSAGE_MAX).collect(),
             in_force: String::new(),
             remedy: String::new(),
             excerpt: String::new(),
@@ -123,6 +127,9 @@ pub(crate) struct Place<'a> {
     pub(crate) line: &'a Line,
 }
 
+/// The longest message: it may quote a word of any length.
+const MESSAGE_MAX: usize = 400;
+
 /// The longest excerpt shown; the rest of a line would only hide the message.
 const EXCERPT_MAX: usize = 160;
 
@@ -136,11 +143,9 @@ impl fmt::Display for Diagnostic {
         } else {
             let number = self.location.line.to_string();
             let gutter = " ".repeat(number.len());
-            let excerpt: String = self.excerpt.chars().take(EXCERPT_MAX).collect();
-            let start = self.underline.start.min(EXCERPT_MAX);
-            let length = self.underline.end.min(EXCERPT_MAX).saturating_sub(start).max(1);
-            write!(f, "\n{gutter} |\n{number} | {excerpt}\n{gutter} | ")?;
-            write!(f, "{}{}", " ".repeat(start), "^".repeat(length))?;
+            let length = self.underline.len();
+            write!(f, "\n{gutter} |\n{number} | {}\n{gutter} | ", self.excerpt)?;
+            write!(f, "{}{}", " ".repeat(self.underline.start), "^".repeat(length))?;
             if !self.remedy.is_empty() {
                 write!(f, " {}", self.remedy)?;
             }

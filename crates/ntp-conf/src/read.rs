@@ -1,5 +1,6 @@
 //! A file and what it includes, read as a whole.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::cst::Document;
@@ -14,6 +15,9 @@ pub const INCLUDE_DEPTH_MAX: usize = 5;
 
 /// The most files that one configuration may include, directly or not.
 const INCLUDES_MAX: usize = 256;
+
+/// The most sources: each costs a socket and a packet a minute.
+const SOURCES_MAX: usize = 512;
 
 /// The most diagnostics worth keeping: a file with more is not a configuration.
 const DIAGNOSTICS_MAX: usize = 1000;
@@ -144,6 +148,9 @@ impl Reader<'_> {
     fn apply(&mut self, directive: Directive, file: &Loaded, number: usize) {
         let configuration = &mut self.configuration;
         match directive {
+            Directive::Source(_) if configuration.sources.len() >= SOURCES_MAX => {
+                self.too_many_sources(file, number);
+            }
             Directive::Source(source) => configuration.sources.push((source, file.path.clone(), number)),
             Directive::Restrict(restrict) => configuration.restrictions.push(restrict),
             Directive::DriftFile(path) => configuration.drift_file = path.map(PathBuf::from),
@@ -159,24 +166,34 @@ impl Reader<'_> {
         }
     }
 
+    fn too_many_sources(&mut self, file: &Loaded, number: usize) {
+        if !self.diagnostics.iter().any(|finding| finding.code == "E011") {
+            let message = format!("more than {SOURCES_MAX} sources");
+            let mut finding = Diagnostic::of_file("E011", &file.path.display().to_string(), &message)
+                .in_force("the first ones")
+                .remedy("four to ten are plenty");
+            finding.location.line = number;
+            self.diagnostics.push(finding);
+        }
+    }
+
     /// A source named twice is used once: the first line wins, as in the daemons.
     fn note_duplicates(&mut self) {
-        let mut seen: Vec<(String, crate::directive::AddressFamily, Option<u16>)> = Vec::new();
+        let mut seen = BTreeSet::new();
         let mut kept = Vec::new();
         for (source, path, number) in std::mem::take(&mut self.configuration.sources) {
             let key = (crate::edit::canonical_host(&source.host), source.family, source.options.port);
-            if seen.contains(&key) {
-                let message = format!("line {number}: `{}` is named twice", source.host);
-                let mut finding = Diagnostic::of_file("W005", &path.display().to_string(), &message)
-                    .in_force("the first line")
-                    .remedy("delete one of them");
-                finding.severity = Severity::Warning;
-                finding.location.line = number;
-                self.diagnostics.push(finding);
-            } else {
-                seen.push(key);
+            if seen.insert(key) {
                 kept.push((source, path, number));
+                continue;
             }
+            let message = format!("line {number}: `{}` is named twice", source.host);
+            let mut finding = Diagnostic::of_file("W005", &path.display().to_string(), &message)
+                .in_force("the first line")
+                .remedy("delete one of them");
+            finding.severity = Severity::Warning;
+            finding.location.line = number;
+            self.diagnostics.push(finding);
         }
         self.configuration.sources = kept;
     }
@@ -245,6 +262,15 @@ mod tests {
         assert_eq!(configuration.sources.len(), 1);
         assert!(configuration.sources[0].0.options.prefer);
         assert_eq!((findings[0].code, findings[0].location.line), ("W005", 2));
+    }
+
+    #[test]
+    fn sources_beyond_any_reason_are_refused() {
+        let many: String =
+            (0..50_000).fold(String::new(), |text, number| text + "server s" + &number.to_string() + "\n");
+        let (configuration, findings) = read_shelf(&[("/etc/ntp.conf", &many)]);
+        assert_eq!(configuration.sources.len(), SOURCES_MAX);
+        assert_eq!(findings.iter().filter(|finding| finding.code == "E011").count(), 1);
     }
 
     #[test]

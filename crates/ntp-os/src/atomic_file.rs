@@ -73,9 +73,12 @@ pub fn replace(
     {
         return Err(ReplaceError::Changed { path: target });
     }
+    let opened = File::open(folder).map_err(write)?;
     file.persist(&target).map_err(|error| write(error.error))?;
-    // The rename itself must survive a power cut too.
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(write)
+    // The rename should survive a power cut too. If the disk cannot promise that, the new file is
+    // in place all the same, and saying otherwise would be wrong.
+    drop(opened.sync_all());
+    Ok(())
 }
 
 /// Where `path` leads; its last part need not exist.

@@ -1,6 +1,7 @@
 //! Reading clocks.
 
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use nix::sys::time::TimeSpec;
@@ -11,7 +12,7 @@ use nix::time::{ClockId, clock_getres, clock_gettime};
 pub struct Pair {
     /// The system clock: time since 1970.
     pub realtime: Duration,
-    /// The clock that nobody adjusts: time since some moment at boot.
+    /// The clock that nobody adjusts: time since some moment at boot, that spent asleep included.
     pub raw: Duration,
 }
 
@@ -31,12 +32,37 @@ pub fn read_pair() -> io::Result<Pair> {
             best = Some((span, Pair { realtime, raw: before + span / 2 }));
         }
     }
-    best.map(|(_, pair)| pair).ok_or_else(|| io::Error::other("no clock could be read"))
+    let asleep = asleep()?;
+    let awake = best.map(|(_, pair)| Pair { raw: pair.raw + asleep, ..pair });
+    awake.ok_or_else(|| io::Error::other("no clock could be read"))
 }
 
-/// Reads `CLOCK_MONOTONIC_RAW` alone.
+/// Reads the clock that nobody adjusts alone.
 pub fn read_raw() -> io::Result<Duration> {
-    read(ClockId::CLOCK_MONOTONIC_RAW)
+    Ok(read(ClockId::CLOCK_MONOTONIC_RAW)? + asleep()?)
+}
+
+/// How long the machine has been suspended, in nanoseconds, as last seen.
+static ASLEEP: AtomicU64 = AtomicU64::new(0);
+
+/// A smaller difference between the two clocks is the time between reading one and the other.
+const SLEEP_MIN: u64 = 10_000_000;
+
+/// How long the machine has been suspended since it booted. `CLOCK_MONOTONIC_RAW` stands still then
+/// and the system clock does not: without this a night's sleep would look like an error of a night.
+fn asleep() -> io::Result<Duration> {
+    let awake = read(ClockId::CLOCK_MONOTONIC)?;
+    let since_boot = read(ClockId::CLOCK_BOOTTIME)?;
+    let seen = u64::try_from(since_boot.saturating_sub(awake).as_nanos()).unwrap_or(u64::MAX);
+    let known = settled(ASLEEP.load(Ordering::Relaxed), seen);
+    ASLEEP.store(known, Ordering::Relaxed);
+    Ok(Duration::from_nanos(known))
+}
+
+/// What is known of the time asleep, after `seen`: it changes only when the machine has slept, so
+/// that reading noise does not become noise of the clock.
+const fn settled(known: u64, seen: u64) -> u64 {
+    if seen.abs_diff(known) < SLEEP_MIN { known } else { seen }
 }
 
 /// The smallest difference that the system clock shows when it is read twice in a row, at least its
@@ -68,6 +94,13 @@ pub(crate) fn duration(time: TimeSpec) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_nap_counts_and_reading_noise_does_not() {
+        assert_eq!(settled(0, 900), 0);
+        assert_eq!(settled(0, 7_200_000_000_000), 7_200_000_000_000);
+        assert_eq!(settled(7_200_000_000_000, 7_200_000_000_500), 7_200_000_000_000);
+    }
 
     #[test]
     fn both_clocks_advance() {

@@ -50,9 +50,9 @@ pub(crate) fn run(request: &AddServer, settings: &Settings, out: &mut dyn Write)
         return Ok(Exit::WouldChange);
     }
     let applied = Applied::write(path, &old, &new, &settings.backup_dir)?;
-    writeln!(out, "{} is written; the old file is {}", path.display(), applied.backup.display())?;
+    say(out, &format!("{} is written; the old file is {}", path.display(), applied.backup.display()));
     if request.no_restart {
-        writeln!(out, "ntpd was not restarted, as asked: the change is in force after its next start")?;
+        say(out, "ntpd was not restarted, as asked: the change is in force after its next start");
         return Ok(Exit::Done);
     }
     activate(request, settings, &applied, out)
@@ -87,6 +87,11 @@ fn shown(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).replace('\r', "").chars().map(harmless).collect()
 }
 
+/// Says how it goes. Once the file is written, a reader that went away must not stop what has begun.
+fn say(out: &mut dyn Write, line: &str) {
+    drop(writeln!(out, "{line}").and_then(|()| out.flush()));
+}
+
 /// Restarts the daemon and waits for the new server's answer; rolls back if either fails.
 fn activate(
     request: &AddServer,
@@ -102,8 +107,7 @@ fn activate(
                 .to_owned(),
         ));
     }
-    writeln!(out, "restarting ntpd")?;
-    out.flush()?;
+    say(out, "restarting ntpd");
     if let Err(reason) = manager.restart() {
         let state = roll_back(applied, &manager);
         return Err(Failure::RestartFailed(format!(
@@ -111,11 +115,10 @@ fn activate(
         )));
     }
     let timeout = Duration::from_secs(settings.answer_timeout);
-    writeln!(out, "waiting up to {} s for {} to answer", timeout.as_secs(), request.host)?;
-    out.flush()?;
+    say(out, &format!("waiting up to {} s for {} to answer", timeout.as_secs(), request.host));
     match wait_for_answer(settings.daemon, &request.host, request.port.unwrap_or(123), timeout) {
         Ok(()) => {
-            writeln!(out, "{} answers; it is in use from now on", request.host)?;
+            say(out, &format!("{} answers; it is in use from now on", request.host));
             show_peers(settings, out);
             Ok(Exit::Done)
         }

@@ -2,12 +2,14 @@
 //! knows of NTP.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use ntp_conf::directive::{InterfaceRule, Restrict};
 use ntp_os::notify::Notifier;
 use ntp_os::udp::Arrival;
+use ntp_proto::association::AssociationId;
 use ntp_proto::control::{Identity, respond as respond_control};
 use ntp_proto::server::{AccessList, Request, Verdict, respond, stamp};
 use ntp_proto::system::{Action, ClockReport, Event, Outcome, Received, System};
@@ -23,7 +25,7 @@ use crate::net::{self, DATAGRAM_LEN_MAX, Origin, Sockets};
 use crate::resolver::{Answer, Resolver, Subject};
 use crate::statefiles;
 
-/// Datagrams read from one socket before the others and the timers get their turn.
+/// Datagrams read from one socket before the timers, the resolver and our own servers get their turn.
 const BATCH: usize = 64;
 
 /// The longest sleep, and how often the watchdog is fed: three times in the minute that the unit
@@ -156,14 +158,7 @@ impl Driver {
         while let Some(action) = self.system.poll_action() {
             match action {
                 Action::Send { association, remote, packet } => {
-                    let at = self.clock.read()?;
-                    let report = match self.sockets.send(association, remote, &packet) {
-                        Ok(()) => ClockReport::Sent { association, at },
-                        Err(reason) => {
-                            debug!("{remote}: cannot be asked now: {reason}");
-                            ClockReport::SendFailed { association }
-                        }
-                    };
+                    let report = self.send(association, remote, &packet)?;
                     self.system.handle_clock(clock::now()?, report);
                 }
                 Action::Close(association) => self.sockets.close(association),
@@ -180,6 +175,25 @@ impl Driver {
             }
         }
         Ok(None)
+    }
+
+    /// Sends a request; a second time on a new socket if the first try shows the error of an earlier
+    /// packet, such as a refused port.
+    fn send(
+        &mut self,
+        association: AssociationId,
+        remote: SocketAddr,
+        packet: &[u8],
+    ) -> Result<ClockReport, ClockError> {
+        for _ in 0..2 {
+            let prepared = self.sockets.prepare(association, remote);
+            let at = self.clock.read()?;
+            match prepared.and_then(|()| self.sockets.send(association, packet)) {
+                Ok(()) => return Ok(ClockReport::Sent { association, at }),
+                Err(reason) => debug!("{remote}: cannot be asked now: {reason}"),
+            }
+        }
+        Ok(ClockReport::SendFailed { association })
     }
 
     fn drain(&mut self, origin: Origin) -> Result<(), ClockError> {

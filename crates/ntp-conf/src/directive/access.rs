@@ -69,20 +69,13 @@ const SATISFIED: &[&str] = &[
 ];
 
 /// Flags kept without effect.
-const ACCEPTED: &[&str] = &["flake", "kod", "limited", "mssntp", "notrust", "version"];
+const ACCEPTED: &[&str] = &["flake", "kod", "limited", "mssntp", "version"];
 
 /// Flags that something follows from.
 const ACTED: &[&str] = &["ignore", "noquery", "noserve", "ntpport"];
 
 pub(super) fn read(words: &mut Words<'_>) -> Option<Restrict> {
-    let family = match words.peek().map(|token| token.text.as_str()) {
-        Some("-4") => AddressFamily::V4,
-        Some("-6") => AddressFamily::V6,
-        _ => AddressFamily::Any,
-    };
-    if family != AddressFamily::Any {
-        words.next();
-    }
+    let family = super::family(words);
     let token = words.argument("an address, `default` or `source`")?;
     let target = match token.text.as_str() {
         "default" if !token.quoted => Some(RestrictTarget::Default(family)),
@@ -168,9 +161,19 @@ fn read_flags(words: &mut Words<'_>) -> RestrictFlags {
                     "write it right behind `restrict` (-4, -6) or the address (mask)",
                 );
             }
-            text if SATISFIED.contains(&text) || ACCEPTED.contains(&text) => {}
+            "notrust" => {
+                let message = "`notrust` is not acted on: whoever it keeps out elsewhere gets time here";
+                words
+                    .warning("W006", token, message)
+                    .note("the line without it", "write `noserve` to keep them out");
+            }
+            text if SATISFIED.contains(&text) => {}
+            text if ACCEPTED.contains(&text) => {
+                let message = format!("`restrict ... {text}` is accepted but not acted on");
+                words.report(crate::Severity::Note, "N002", token, &message).note("the line without it", "");
+            }
             _ => {
-                let known = [ACTED, SATISFIED, ACCEPTED].concat();
+                let known = [ACTED, SATISFIED, ACCEPTED, &["notrust"]].concat();
                 words.unknown_option(token, "restrict", &known, "all other flags of the line");
             }
         }

@@ -20,6 +20,12 @@ pub use listen::{InterfaceAction, InterfaceRule, InterfaceTarget};
 pub use source::{AddressFamily, POLL_MAX, POLL_MIN, Role, Source, SourceOptions};
 pub use switch::Switch;
 
+/// The longest line that is read; classic ntpd dies of a word of 128 bytes.
+pub const LINE_LEN_MAX: usize = 16_384;
+
+/// The most findings about one line.
+const LINE_FINDINGS_MAX: usize = 8;
+
 /// A directive that something follows from.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Directive {
@@ -53,6 +59,14 @@ pub struct Meaning {
 /// Reads one line of a file.
 pub fn interpret(file: &str, number: usize, line: &Line) -> Meaning {
     let mut words = Words::new(Place { file, number, line });
+    if line.raw().len() > LINE_LEN_MAX && !line.tokens().is_empty() {
+        let message = format!("the line has more than {LINE_LEN_MAX} bytes");
+        let finding = Diagnostic::new(Severity::Error, "E012", words.place, &(0..1), &message);
+        let finding = finding
+            .in_force("the line is ignored")
+            .remedy("no line is ever that long: is this the right file?");
+        return Meaning { directive: None, diagnostics: vec![finding] };
+    }
     let Some(keyword) = words.next() else { return Meaning::default() };
     if keyword.strange || keyword.quoted {
         words
@@ -103,6 +117,17 @@ fn act(name: &str, words: &mut Words<'_>) -> Option<Directive> {
         "disable" => Some(Directive::Switch(switch::read(words, false))),
         "interface" | "nic" => listen::read(words).map(Directive::Interface),
         _ => None,
+    }
+}
+
+/// `-4` or `-6`, if it comes next.
+fn family(words: &mut Words<'_>) -> AddressFamily {
+    if words.take("-4") {
+        AddressFamily::V4
+    } else if words.take("-6") {
+        AddressFamily::V6
+    } else {
+        AddressFamily::Any
     }
 }
 
@@ -190,6 +215,8 @@ impl<'a> Words<'a> {
         token: &Token,
         message: &str,
     ) -> Reported<'_> {
+        // The first ones say enough about a line that is wrong from end to end.
+        self.diagnostics.truncate(LINE_FINDINGS_MAX - 1);
         let diagnostic = Diagnostic::new(severity, code, self.place, &token.span, message);
         self.diagnostics.push(diagnostic);
         let last = self.diagnostics.len() - 1;

@@ -33,7 +33,7 @@ impl Role {
 }
 
 /// `-4`, `-6` or neither.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum AddressFamily {
     /// Either.
     #[default]
@@ -50,8 +50,6 @@ pub enum AddressFamily {
 pub struct SourceOptions {
     /// Eight quick packets at the start.
     pub iburst: bool,
-    /// Quick packets at every poll.
-    pub burst: bool,
     /// Wins among the survivors.
     pub prefer: bool,
     /// Measured, never followed.
@@ -100,10 +98,11 @@ impl Source {
 }
 
 /// Options that are a word by themselves, and that something follows from.
-const ACTED_FLAGS: &[&str] = &["burst", "iburst", "noselect", "prefer", "true"];
+const ACTED_FLAGS: &[&str] = &["iburst", "noselect", "prefer", "true"];
 
 /// Options that are a word by themselves, kept without effect.
-const ACCEPTED_FLAGS: &[&str] = &["autokey", "noval", "nts", "preconn", "preempt", "xleave", "xmtnonce"];
+const ACCEPTED_FLAGS: &[&str] =
+    &["autokey", "burst", "noval", "nts", "preconn", "preempt", "xleave", "xmtnonce"];
 
 /// Options with a value that something follows from.
 const ACTED_VALUES: &[&str] = &["maxpoll", "minpoll", "port", "version"];
@@ -115,19 +114,14 @@ const ACCEPTED_VALUES: &[&str] = &[
 ];
 
 pub(super) fn read(role: Role, words: &mut Words<'_>) -> Option<Source> {
-    let family = match words.peek().map(|token| token.text.as_str()) {
-        Some("-4") => AddressFamily::V4,
-        Some("-6") => AddressFamily::V6,
-        _ => AddressFamily::Any,
-    };
-    if family != AddressFamily::Any {
-        words.next();
-    }
+    let family = super::family(words);
     let host_token = words.argument("the name or address of a server")?;
     let host = host_token.text.clone();
     if !is_host(&host) {
         let message = format!("\"{host}\" is neither an address nor a name");
-        words.error("E007", host_token, &message).note("the line is ignored", "");
+        let scoped = host.contains('%');
+        let remedy = if scoped { "link-local addresses with a scope are not implemented" } else { "" };
+        words.error("E007", host_token, &message).note("the line is ignored", remedy);
         return None;
     }
     if role == Role::Peer {
@@ -145,7 +139,6 @@ fn read_options(role: Role, words: &mut Words<'_>) -> SourceOptions {
         let name = if token.quoted { "" } else { token.text.as_str() };
         match name {
             "iburst" => options.iburst = true,
-            "burst" => options.burst = true,
             "prefer" => options.prefer = true,
             "noselect" => options.noselect = true,
             "true" => options.truechimer = true,
@@ -197,11 +190,9 @@ fn poll(words: &mut Words<'_>, name: &str) -> Option<u8> {
     Some(value.max(POLL_MIN))
 }
 
-/// Whether a word can be a host: an address, perhaps with a scope, or a name.
+/// Whether a word can be a host: an address or a name.
 fn is_host(text: &str) -> bool {
-    let scoped =
-        text.split_once('%').is_some_and(|(address, _)| address.parse::<std::net::Ipv6Addr>().is_ok());
-    address(text).is_some() || is_name(text) || scoped
+    address(text).is_some() || is_name(text)
 }
 
 /// Whether a word can be a host's name: letters, digits, dots, dashes and underscores, and not all

@@ -61,16 +61,26 @@ impl Sockets {
         }
     }
 
-    /// Sends a request from the source's own socket, opening one if need be.
-    pub(crate) fn send(&mut self, id: AssociationId, remote: SocketAddr, packet: &[u8]) -> io::Result<()> {
+    /// Sees to it that a source has a socket connected to `remote`, so that sending takes no time.
+    pub(crate) fn prepare(&mut self, id: AssociationId, remote: SocketAddr) -> io::Result<()> {
         if self.sources.get(&id).is_none_or(|(known, _)| *known != remote) {
             let socket = watched(Socket::connect(remote)?)?;
             self.sources.insert(id, (remote, socket));
         }
-        match self.sources.get(&id) {
+        Ok(())
+    }
+
+    /// Sends a request from the source's own socket. After an error the socket is closed: the error
+    /// may be about an earlier packet, or about an address that is gone.
+    pub(crate) fn send(&mut self, id: AssociationId, packet: &[u8]) -> io::Result<()> {
+        let sent = match self.sources.get(&id) {
             Some((_, socket)) => socket.send(packet),
             None => Err(io::Error::from(io::ErrorKind::NotConnected)),
+        };
+        if sent.is_err() {
+            self.close(id);
         }
+        sent
     }
 
     /// Closes a source's socket.
