@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use ntp_tests::{Outcome, free_port, ours, run, skip};
+use ntp_tests::{Outcome, free_port, ours, run, skip, without_clock};
 
 /// A scratch folder with a file in it.
 struct Scratch {
@@ -33,7 +33,7 @@ impl Scratch {
 /// `ntpd -n`, which must end by itself, without control of the clock.
 fn ntpd(conf: &Path) -> Outcome {
     let port = free_port().to_string();
-    run(Command::new("timeout")
+    run(without_clock(Path::new("timeout"))
         .arg("10")
         .arg(ours("ntpd"))
         .args(["-n", "--clock=none", "--port", &port, "-c"])
@@ -94,7 +94,7 @@ fn one_bad_line_among_good_ones_does_not_stop_the_daemon() {
     assert!(checked.stdout.contains("2 errors"), "{}", checked.stdout);
     // It runs until `timeout` ends it, and says what is wrong.
     let port = free_port().to_string();
-    let mut command = Command::new("timeout");
+    let mut command = without_clock(Path::new("timeout"));
     command.arg("2").arg(ours("ntpd")).args(["-n", "--clock=none", "--port", &port, "-c"]).arg(&scratch.conf);
     let running = run(&mut command);
     assert!(running.stderr.contains("did you mean `iburst`?"), "{}", running.both());
@@ -190,14 +190,7 @@ fn wrong_words_on_the_command_line_are_usage() {
 fn without_control_of_the_clock_the_daemon_says_what_to_do() {
     let scratch = Scratch::with(b"server 192.0.2.1\n");
     let port = free_port().to_string();
-    let ids = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mut command = if ids.lines().any(|line| line.starts_with("Uid:\t0")) {
-        let mut command = Command::new("setpriv");
-        command.args(["--bounding-set", "-sys_time", "--inh-caps", "-sys_time"]).arg(ours("ntpd"));
-        command
-    } else {
-        Command::new(ours("ntpd"))
-    };
+    let mut command = without_clock(&ours("ntpd"));
     let outcome = run(command.args(["-n", "--port", &port, "-c"]).arg(&scratch.conf));
     assert_eq!(outcome.status, 3, "{}", outcome.both());
     for word in ["refuses to adjust the clock", "CAP_SYS_TIME", "--clock=none"] {
@@ -210,7 +203,7 @@ fn a_port_that_is_taken_is_named() {
     let scratch = Scratch::with(b"server 192.0.2.1\n");
     let taken = std::net::UdpSocket::bind("0.0.0.0:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
-    let outcome = run(Command::new(ours("ntpd"))
+    let outcome = run(without_clock(&ours("ntpd"))
         .args(["-n", "--clock=none", "--port", &port, "-c"])
         .arg(&scratch.conf));
     assert_eq!(outcome.status, 2, "{}", outcome.both());

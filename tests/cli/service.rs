@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use ntp_tests::{Pid, free_port, measure, ours, run, until};
+use ntp_tests::{Pid, free_port, measure, ours, run, until, without_clock};
 
 /// Starts a daemon that notifies, and returns what it has said once it is asked to end.
 fn notices(folder: &Path) -> Vec<String> {
@@ -17,7 +17,7 @@ fn notices(folder: &Path) -> Vec<String> {
     let conf = folder.join("ntp.conf");
     fs::write(&conf, "server 127.127.1.0\n").unwrap();
     let port = free_port().to_string();
-    let mut daemon = Command::new(ours("ntpd"))
+    let mut daemon = without_clock(&ours("ntpd"))
         .args(["-n", "--clock=none", "--port", &port, "-c"])
         .arg(&conf)
         .env("NOTIFY_SOCKET", &socket)
@@ -55,7 +55,7 @@ fn in_the_background_it_serves_when_the_command_returns() {
     let conf = folder.path().join("ntp.conf");
     fs::write(&conf, "server 127.127.1.0\n").unwrap();
     let port = free_port();
-    let started = run(Command::new(ours("ntpd"))
+    let started = run(without_clock(&ours("ntpd"))
         .args(["--clock=none", "--port", &port.to_string(), "-c"])
         .arg(&conf)
         .arg("-p")

@@ -103,3 +103,33 @@ fn q_sets_the_clock_and_ends() {
         stepped.and_then(|rest| rest.split(' ').next()).and_then(|number| number.parse::<f64>().ok());
     assert!(seconds.is_some_and(|seconds| (seconds + 0.5).abs() < 0.01), "{}", outcome.stderr);
 }
+
+#[test]
+fn the_frequency_is_remembered_and_survives_a_restart() {
+    let test = "the_frequency_is_remembered_and_survives_a_restart";
+    let folder = tempfile::tempdir().unwrap();
+    let found = Net::new()
+        .and_then(|net| Ok((start_chronyd(&peer(Peer::Chronyd)?, &net.server, folder.path()), net)));
+    let (_server, net) = match found {
+        Ok(found) => found,
+        Err(reason) => return skip(test, &reason),
+    };
+    let drift = folder.path().join("ntp.drift");
+    let configuration = format!("server 10.77.0.1 iburst minpoll 3\ndriftfile {}\n", drift.display());
+    let mut first = start_ours(&net, folder.path(), &configuration);
+    // Reach 377: the whole burst, over which the frequency has become visible.
+    let heard = until(PATIENCE, || first_row(&net).get(6).is_some_and(|reach| reach == "377"));
+    assert!(heard, "{:?}", first_row(&net));
+    assert_eq!(first.terminate(), Some(0));
+    let remembered: f64 = fs::read_to_string(&drift).unwrap_or_default().trim().parse().unwrap_or(0.0);
+    assert!((remembered + 100.0).abs() < 5.0, "{remembered}");
+    // The next daemon starts with it, before it has heard anybody.
+    let _second = start_ours(&net, folder.path(), &configuration);
+    let frequency = format!("frequency={remembered:?}");
+    let started = until(Duration::from_secs(2), || {
+        run(net.on_client(&ours("ntpq")).args(["-c", "rv 0 frequency", "127.0.0.1"]))
+            .stdout
+            .contains(&frequency[..13])
+    });
+    assert!(started, "{frequency}");
+}

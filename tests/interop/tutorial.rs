@@ -60,8 +60,6 @@ fn runs_unchanged(test: &str, configuration: &Path, sources: usize) {
     });
     assert!(synchronized, "{}\n{}", table(), fs::read_to_string(&log).unwrap_or_default());
     assert_eq!(daemon.terminate(), Some(0));
-    let written = fs::read_to_string(&drift).unwrap_or_default();
-    assert!(written.trim().parse::<f64>().is_ok(), "drift file: {written:?}");
 }
 
 #[test]

@@ -10,6 +10,19 @@ use std::time::{Duration, Instant};
 /// namespace does not isolate the clock.
 const WITHOUT_CLOCK: [&str; 5] = ["setpriv", "--bounding-set", "-sys_time", "--inh-caps", "-sys_time"];
 
+/// A command for one of our daemons that cannot set the clock.
+pub fn without_clock(program: &Path) -> Command {
+    if is_root() {
+        let [first, rest @ ..] = WITHOUT_CLOCK;
+        let mut command = Command::new(first);
+        command.args(rest).arg(program);
+        command
+    } else {
+        // Only root has the capability in the first place.
+        Command::new(program)
+    }
+}
+
 /// A daemon that runs until this is dropped.
 #[derive(Debug)]
 pub struct Daemon(Child);

@@ -112,8 +112,9 @@ impl Ignored {
 pub enum ClockChoice {
     /// The kernel's.
     System,
-    /// One of our own, which starts this wrong. `none` is one that starts right: the corrected time
-    /// is served, the kernel's clock is left alone.
+    /// None: the corrected time is served, the kernel's clock is left alone.
+    None,
+    /// One of our own, which starts this wrong.
     Virtual {
         /// How far it starts ahead of the system clock.
         offset: NtpDuration,
@@ -133,7 +134,8 @@ fn parse_clock(text: &str) -> Result<ClockChoice, String> {
     let (kind, settings) = text.split_once(':').map_or((text, None), |(kind, rest)| (kind, Some(rest)));
     match (kind, settings) {
         ("system", None) => Ok(ClockChoice::System),
-        ("none" | "virtual", None) => Ok(right),
+        ("none", None) => Ok(ClockChoice::None),
+        ("virtual", None) => Ok(right),
         ("virtual", Some(settings)) => parse_virtual(settings),
         _ => Err("expected system, none, or virtual[:offset=S,frequency=PPM]".to_owned()),
     }
@@ -161,6 +163,7 @@ mod tests {
     #[test]
     fn clocks_are_chosen_by_name() {
         assert_eq!(parse_clock("system"), Ok(ClockChoice::System));
+        assert_eq!(parse_clock("none"), Ok(ClockChoice::None));
         let wrong = ClockChoice::Virtual {
             offset: NtpDuration::from_seconds_f64(-0.25),
             frequency: Frequency::from_ppm(50.0),

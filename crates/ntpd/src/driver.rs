@@ -116,7 +116,9 @@ impl Driver {
                 }
                 Wake::Stop(name) => return self.stop(name),
             }
-            let now = clock::now()?;
+            let at = self.clock.read()?;
+            let now = at.mono;
+            self.system.handle_clock(now, ClockReport::Read { at });
             self.system.handle_timeout(now);
             self.feed_watchdog(now);
             self.look_for_addresses(now);

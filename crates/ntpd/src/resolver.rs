@@ -53,6 +53,7 @@ impl Resolver {
     pub(crate) fn start_restriction(&self, host: String) {
         let sender = self.sender.clone();
         tokio::spawn(async move {
+            let mut said = false;
             loop {
                 let found = tokio::net::lookup_host((host.as_str(), 0)).await;
                 match found.map(|found| found.map(|address| address.ip()).collect()) {
@@ -61,7 +62,10 @@ impl Resolver {
                         return;
                     }
                     Err(error) => {
-                        tracing::warn!("restrict {host}: cannot be resolved ({error}); trying again");
+                        if !said {
+                            tracing::warn!("restrict {host}: cannot be resolved yet ({error})");
+                            said = true;
+                        }
                         tokio::time::sleep(RESTRICTION_RETRY).await;
                     }
                 }

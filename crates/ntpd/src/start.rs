@@ -129,6 +129,10 @@ fn launch(options: &Options, prepared: Prepared) -> Result<Exit, StartError> {
         debug!("option {letter} is accepted, and nothing follows from it");
     }
     let outcome = run_loop(options, prepared);
+    if let Err(error) = &outcome {
+        // Standard error may be gone by now.
+        error!("{error}");
+    }
     if let Some(path) = &options.pid_file {
         // Gone already is gone.
         drop(fs::remove_file(path));

@@ -17,6 +17,7 @@ pub enum Timescale {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CorrectionLedger {
     timescale: Timescale,
+    /// The undisciplined time of some moment: the first one if it is observed, else the last.
     anchor: Reading,
     correction: NtpDuration,
     at: MonoTime,
@@ -29,8 +30,8 @@ impl CorrectionLedger {
         Self { timescale, anchor, correction: NtpDuration::ZERO, at: anchor.mono, rate }
     }
 
-    /// The undisciplined time of a moment at which both clocks were read. With an observed
-    /// timescale, a reading also brings the ledger up to date.
+    /// The undisciplined time of a moment at which both clocks were read, which also brings the
+    /// ledger up to date.
     pub fn undisciplined(&mut self, reading: Reading) -> NtpTimestamp {
         if self.timescale == Timescale::Observed {
             let raw = self.anchor.system + reading.mono.diff(self.anchor.mono);
@@ -40,7 +41,9 @@ impl CorrectionLedger {
             }
             return raw;
         }
-        reading.system - self.correction(reading.mono)
+        let raw = reading.system - self.correction(reading.mono);
+        self.anchor = Reading { mono: reading.mono, system: raw };
+        raw
     }
 
     /// C at `now`: what was recorded, carried forward at the rate in force.
@@ -64,8 +67,7 @@ impl CorrectionLedger {
         self.correction += offset;
     }
 
-    /// What the system clock shows at `now`, from what is known of it: exact on an observed
-    /// timescale, otherwise as good as `MonoTime` is.
+    /// What the system clock shows at `now`, reckoned from the last reading.
     pub fn system(&self, now: MonoTime) -> NtpTimestamp {
         self.anchor.system + now.diff(self.anchor.mono) + self.correction(now)
     }

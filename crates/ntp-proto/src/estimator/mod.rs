@@ -7,7 +7,7 @@
 //!
 //! `path.rs` learns each path's shortest round trip and jitter, `likelihood.rs` turns bounds into
 //! a posterior, `joint.rs` holds one filter over all sources with a bias for each path.
-//! `f64` seconds live in this folder only.
+//! Estimates are `f64` seconds in this folder only.
 
 mod joint;
 mod likelihood;

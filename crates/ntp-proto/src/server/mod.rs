@@ -39,7 +39,7 @@ pub enum Verdict {
     Silence(Silence),
 }
 
-/// Why a datagram gets no answer; each has a counter.
+/// Why a datagram gets no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Silence {
     /// `restrict ... ignore`, or `noserve` for time and `noquery` for mode 6.

@@ -93,6 +93,11 @@ pub enum ClockReport {
         /// Since when.
         at: MonoTime,
     },
+    /// Both clocks, read for no other reason than to know them.
+    Read {
+        /// What they showed.
+        at: Reading,
+    },
     /// The clock has been stepped.
     Stepped {
         /// By how much, as read back.

@@ -211,6 +211,9 @@ impl System {
                 }
             }
             ClockReport::FrequencySet { frequency, at } => self.ledger.frequency_applied(frequency, at),
+            ClockReport::Read { at } => {
+                self.ledger.undisciplined(at);
+            }
             ClockReport::Stepped { offset } => self.ledger.stepped(offset),
         }
     }

@@ -44,8 +44,9 @@ impl Clock {
     pub(crate) fn open(choice: ClockChoice, adjusted: bool) -> Result<Self, ClockError> {
         match choice {
             ClockChoice::System => SystemClock::open(adjusted).map(Self::System),
+            ClockChoice::None => Ok(Self::Virtual(VirtualClock::beside_system(read_pair()?))),
             ClockChoice::Virtual { offset, frequency } => {
-                Ok(Self::Virtual(VirtualClock::new(read_pair()?, offset, frequency)))
+                Ok(Self::Virtual(VirtualClock::wrong(read_pair()?, offset, frequency)))
             }
         }
     }
@@ -64,7 +65,7 @@ impl Clock {
         let pair = read_pair()?;
         Ok(match self {
             Self::System(_) => SystemClock::reading(pair),
-            Self::Virtual(clock) => clock.at(mono(pair.raw)),
+            Self::Virtual(clock) => clock.at(pair),
         })
     }
 
@@ -74,7 +75,12 @@ impl Clock {
         let Some(stamp) = stamp else { return self.read() };
         Ok(match self {
             Self::System(clock) => clock.at_stamp(pair, stamp),
-            Self::Virtual(clock) => clock.at(mono(pair.raw.saturating_sub(age(pair, stamp)))),
+            Self::Virtual(clock) => {
+                let age = age(pair, stamp);
+                let then =
+                    Pair { realtime: pair.realtime.saturating_sub(age), raw: pair.raw.saturating_sub(age) };
+                clock.at(then)
+            }
         })
     }
 

@@ -1,7 +1,8 @@
-//! A clock of our own, which starts as wrong as it is told to, beside the kernel's.
+//! A clock of our own beside the kernel's, which is left alone.
 //!
-//! It runs on `CLOCK_MONOTONIC_RAW` plus its own frequency error plus the corrections applied. The
-//! kernel's receive stamps are mapped to it by how long ago they were taken.
+//! `--clock=none` is the kernel's clock plus the corrections that would have been made to it.
+//! `--clock=virtual` runs on the undisciplined raw clock with an error of its own, as wrong as it is
+//! told to be. The kernel's receive stamps are mapped to either.
 
 use ntp_os::clock::Pair;
 use ntp_proto::discipline::Timescale;
@@ -10,19 +11,45 @@ use ntp_proto::time::{Frequency, MonoTime, NtpDuration, NtpTimestamp, Reading};
 
 use super::{mono, timestamp};
 
+/// What the clock shows before its own error and its corrections.
+#[derive(Clone, Copy, Debug)]
+enum Base {
+    /// What the kernel's clock shows.
+    System,
+    /// What it showed at this moment, and the raw clock since then.
+    Raw(Pair),
+}
+
+impl Base {
+    fn shows(self, pair: Pair) -> NtpTimestamp {
+        match self {
+            Self::System => timestamp(pair.realtime),
+            Self::Raw(start) => timestamp(start.realtime) + mono(pair.raw).diff(mono(start.raw)),
+        }
+    }
+}
+
 /// A clock of our own.
 #[derive(Debug)]
 pub(crate) struct VirtualClock {
+    base: Base,
     own: Frequency,
     correction: Frequency,
+    /// What it has gained on its base until `since`.
+    gained: NtpDuration,
     since: MonoTime,
-    then: NtpTimestamp,
 }
 
 impl VirtualClock {
-    pub(super) fn new(pair: Pair, offset: NtpDuration, own: Frequency) -> Self {
-        let since = mono(pair.raw);
-        Self { own, correction: Frequency::ZERO, since, then: timestamp(pair.realtime) + offset }
+    /// One that starts and runs wrong.
+    pub(super) fn wrong(pair: Pair, offset: NtpDuration, own: Frequency) -> Self {
+        let base = Base::Raw(pair);
+        Self { base, own, correction: Frequency::ZERO, gained: offset, since: mono(pair.raw) }
+    }
+
+    /// The kernel's, until it is corrected.
+    pub(super) fn beside_system(pair: Pair) -> Self {
+        Self { base: Base::System, ..Self::wrong(pair, NtpDuration::ZERO, Frequency::ZERO) }
     }
 
     pub(super) const fn start(reading: Reading, drift: Option<Frequency>) -> ClockStart {
@@ -31,26 +58,30 @@ impl VirtualClock {
 
     /// What it shows at a moment; moments before the last change are reckoned at today's rate, as
     /// the ledger of corrections does too.
-    pub(super) fn at(&self, moment: MonoTime) -> Reading {
+    pub(super) fn at(&self, pair: Pair) -> Reading {
+        let moment = mono(pair.raw);
+        Reading { mono: moment, system: self.base.shows(pair) + self.gained_at(moment) }
+    }
+
+    fn gained_at(&self, moment: MonoTime) -> NtpDuration {
         let rate = self.own + self.correction;
-        let gained = if moment >= self.since {
-            rate.over(moment.since(self.since))
+        if moment >= self.since {
+            self.gained + rate.over(moment.since(self.since))
         } else {
-            -rate.over(self.since.since(moment))
-        };
-        Reading { mono: moment, system: self.then + moment.diff(self.since) + gained }
+            self.gained - rate.over(self.since.since(moment))
+        }
     }
 
     pub(super) fn apply(&mut self, request: ClockRequest, now: MonoTime) -> Option<ClockReport> {
         match request {
             ClockRequest::SetFrequency(frequency) => {
-                self.then = self.at(now).system;
+                self.gained = self.gained_at(now);
                 self.since = now;
                 self.correction = frequency;
                 Some(ClockReport::FrequencySet { frequency, at: now })
             }
             ClockRequest::Step(offset) => {
-                self.then = self.then + offset;
+                self.gained += offset;
                 Some(ClockReport::Stepped { offset })
             }
             ClockRequest::SetStatus { .. } => None,
@@ -63,14 +94,23 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
+    /// A machine whose own clock gains a second in a hundred.
+    fn pair(seconds: u64) -> Pair {
+        Pair {
+            realtime: Duration::from_millis(1_000_000_000 + 1010 * seconds),
+            raw: Duration::from_secs(seconds),
+        }
+    }
+
     #[test]
     fn it_runs_wrong_until_it_is_corrected() {
-        let pair = Pair { realtime: Duration::from_secs(1_000_000), raw: Duration::from_secs(10) };
-        let mut clock = VirtualClock::new(pair, NtpDuration::from_millis(250), Frequency::from_ppm(50.0));
-        let error = |clock: &VirtualClock, seconds: u64| {
-            let truth = timestamp(Duration::from_secs(1_000_000 - 10 + seconds));
-            (clock.at(mono(Duration::from_secs(seconds))).system - truth).as_nanos()
+        let mut clock =
+            VirtualClock::wrong(pair(10), NtpDuration::from_millis(250), Frequency::from_ppm(50.0));
+        let truth = |seconds: u64| {
+            timestamp(pair(10).realtime) + NtpDuration::from_std(Duration::from_secs(seconds - 10))
         };
+        let error =
+            |clock: &VirtualClock, seconds: u64| (clock.at(pair(seconds)).system - truth(seconds)).as_nanos();
         assert_eq!(error(&clock, 10), 250_000_000);
         assert_eq!(error(&clock, 110), 255_000_000);
         let now = mono(Duration::from_secs(110));
@@ -78,5 +118,16 @@ mod tests {
         clock.apply(ClockRequest::Step(NtpDuration::from_millis(-255)), now);
         assert_eq!(error(&clock, 110), 0);
         assert_eq!(error(&clock, 9999), 0);
+    }
+
+    #[test]
+    fn beside_the_systems_clock_it_follows_that_clock() {
+        let mut clock = VirtualClock::beside_system(pair(10));
+        let gained = |clock: &VirtualClock, seconds: u64| {
+            (clock.at(pair(seconds)).system - timestamp(pair(seconds).realtime)).as_nanos()
+        };
+        assert_eq!((gained(&clock, 10), gained(&clock, 5000)), (0, 0));
+        clock.apply(ClockRequest::Step(NtpDuration::from_millis(3)), mono(Duration::from_secs(5000)));
+        assert_eq!(gained(&clock, 9000), 3_000_000);
     }
 }
