@@ -22,6 +22,13 @@ fn start_ours(net: &Net, folder: &Path, configuration: &str) -> Daemon {
     Daemon::start(Some(&net.client), &ours("ntpd"), &["-n", "-c", &conf, clock], &folder.join("ntpd.log"))
 }
 
+/// A network with a chronyd on its server.
+fn beside_chronyd(folder: &Path) -> Result<(Daemon, Net), String> {
+    let chronyd = peer(Peer::Chronyd)?;
+    let net = Net::new()?;
+    Ok((start_chronyd(&chronyd, &net.server, folder), net))
+}
+
 /// The fields of the first row of our `ntpq -pn`.
 fn first_row(net: &Net) -> Vec<String> {
     let table = run(net.on_client(&ours("ntpq")).args(["-pn", "127.0.0.1"]));

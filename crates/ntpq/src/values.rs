@@ -1,5 +1,7 @@
 //! Variables by name, and values as numbers.
 
+use std::time::SystemTime;
+
 use ntp_proto::control::Item;
 use ntp_proto::time::{NtpTimestamp, UnixTime};
 
@@ -27,6 +29,12 @@ impl<'a> Variables<'a> {
     pub fn timestamp(&self, name: &str) -> Option<NtpTimestamp> {
         timestamp(self.text(name)?).filter(|time| !time.is_zero())
     }
+}
+
+/// This machine's time, against which ages and eras are reckoned.
+pub(crate) fn now() -> UnixTime {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    UnixTime::new(i64::try_from(since.as_secs()).unwrap_or(i64::MAX), since.subsec_nanos())
 }
 
 /// `0x1f` or `31`.

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::IpAddr;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use ntp_proto::time::{NtpTimestamp, UnixTime};
+use ntp_proto::time::NtpTimestamp;
 
 use crate::format::peers::{HEADER, WIDTH, row};
-use crate::values::Variables;
+use crate::values::{Variables, now};
 
 use super::{CommandError, Context};
 
@@ -51,7 +51,7 @@ pub(super) fn run(context: &mut Context<'_>, out: &mut dyn Write) -> Result<(), 
                 names.entry(address).or_insert_with(|| ntp_os::names::name_of(address, NAME_PATIENCE)).clone()
             })
         };
-        rows.push(row(status, Variables(&items), now(), &mut name));
+        rows.push(row(status, Variables(&items), NtpTimestamp::from_unix(now()), &mut name));
     }
     print(&rows, context.heading, out)
 }
@@ -72,11 +72,4 @@ fn print(rows: &[String], heading: Option<Heading<'_>>, out: &mut dyn Write) -> 
         }
     }
     Ok(())
-}
-
-/// This machine's time, against which ages are reckoned.
-fn now() -> NtpTimestamp {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let seconds = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
-    NtpTimestamp::from_unix(UnixTime::new(seconds, since.subsec_nanos()))
 }

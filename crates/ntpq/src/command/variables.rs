@@ -1,11 +1,9 @@
 //! `readvar`: variables of the system or of a source.
 
 use std::io::Write;
-use std::time::SystemTime;
-
-use ntp_proto::time::UnixTime;
 
 use crate::format::{status, variables};
+use crate::values::now;
 
 use super::{CommandError, Context};
 
@@ -26,7 +24,7 @@ pub(super) fn run(
         let text = if association == 0 { status::system(word) } else { status::peer(word) };
         writeln!(out, "associd={association} status={word:04x} {text},")?;
     }
-    out.write_all(variables::cooked(&items, pivot()).as_bytes())?;
+    out.write_all(variables::cooked(&items, now()).as_bytes())?;
     Ok(())
 }
 
@@ -42,9 +40,4 @@ fn association(word: &str, context: &mut Context<'_>) -> Result<u16, CommandErro
             found.map(|association| association.id).ok_or_else(unknown)
         }
     }
-}
-
-fn pivot() -> UnixTime {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    UnixTime::new(i64::try_from(since.as_secs()).unwrap_or(i64::MAX), 0)
 }
