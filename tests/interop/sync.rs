@@ -92,9 +92,7 @@ fn our_clock_gets_right_from_ntpsec() {
 fn q_sets_the_clock_and_ends() {
     let test = "q_sets_the_clock_and_ends";
     let folder = tempfile::tempdir().unwrap();
-    let found = Net::new()
-        .and_then(|net| Ok((start_chronyd(&peer(Peer::Chronyd)?, &net.server, folder.path()), net)));
-    let (_server, net) = match found {
+    let (_server, net) = match beside_chronyd(folder.path()) {
         Ok(found) => found,
         Err(reason) => return skip(test, &reason),
     };
@@ -115,9 +113,7 @@ fn q_sets_the_clock_and_ends() {
 fn the_frequency_is_remembered_and_survives_a_restart() {
     let test = "the_frequency_is_remembered_and_survives_a_restart";
     let folder = tempfile::tempdir().unwrap();
-    let found = Net::new()
-        .and_then(|net| Ok((start_chronyd(&peer(Peer::Chronyd)?, &net.server, folder.path()), net)));
-    let (_server, net) = match found {
+    let (_server, net) = match beside_chronyd(folder.path()) {
         Ok(found) => found,
         Err(reason) => return skip(test, &reason),
     };
