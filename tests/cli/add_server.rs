@@ -232,3 +232,48 @@ fn files_that_others_make_are_not_edited() {
         assert_eq!(fs::read_to_string(machine.conf()).unwrap(), text);
     }
 }
+
+#[test]
+fn a_signal_while_waiting_takes_the_change_back() {
+    let machine = Machine::new();
+    machine.write_settings(20);
+    let pid = machine.path("ntpd.pid");
+    let _ends = ntpd_leaves_no_process(&pid);
+    let before = fs::read(machine.conf()).unwrap();
+    let dead = free_port().to_string();
+    for signal in ["-HUP", "-TERM", "-INT"] {
+        let mut child = Command::new(ours("ntpctl"))
+            .arg("--settings")
+            .arg(machine.path("ntpctl.toml"))
+            .args(["add-server", "127.0.0.1", "--port", &dead, "-c"])
+            .arg(machine.conf())
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        assert!(until(Duration::from_secs(5), || fs::read(machine.conf()).unwrap() != before));
+        run(Command::new("kill").arg(signal).arg(child.id().to_string()));
+        assert_eq!(child.wait().unwrap().code(), Some(6), "{signal}");
+        assert_eq!(fs::read(machine.conf()).unwrap(), before, "{signal}");
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_does_not_stop_what_has_begun() {
+    let machine = Machine::new();
+    let pid = machine.path("ntpd.pid");
+    let _ends = ntpd_leaves_no_process(&pid);
+    let script = format!(
+        "'{}' --settings '{}' add-server 127.0.0.1 --port {} -c '{}' | head -1",
+        ours("ntpctl").display(),
+        machine.path("ntpctl.toml").display(),
+        machine.reference_port,
+        machine.conf().display()
+    );
+    run(Command::new("/bin/sh").args(["-c", &script]));
+    let done = until(Duration::from_secs(10), || {
+        let table = run(Command::new(ours("ntpq")).args(["-pn", &format!("127.0.0.1:{}", machine.port)]));
+        table.stdout.contains("127.0.0.1 ")
+    });
+    assert!(done && fs::read_to_string(machine.conf()).unwrap().contains("server 127.0.0.1 port"));
+}

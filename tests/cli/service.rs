@@ -73,3 +73,61 @@ fn in_the_background_it_serves_when_the_command_returns() {
     assert!(until(Duration::from_secs(5), || !pid.exists()), "the pid file stays behind");
     assert!(fs::read_to_string(&log).unwrap().contains("ending on SIGTERM"));
 }
+
+#[test]
+fn what_goes_wrong_in_the_background_is_said_before_the_command_returns() {
+    let folder = tempfile::tempdir().unwrap();
+    let conf = folder.path().join("ntp.conf");
+    fs::write(&conf, "server 127.127.1.0\n").unwrap();
+    let port = free_port().to_string();
+    for option in ["-p", "-l"] {
+        let mut command = without_clock(&ours("ntpd"));
+        command.args(["--clock=none", "--port", &port, option, "/nonexistent/file", "-c"]).arg(&conf);
+        let outcome = run(&mut command);
+        assert_eq!(outcome.status, 1, "{option}");
+        assert!(outcome.stderr.contains("/nonexistent/file"), "{}", outcome.stderr);
+    }
+}
+
+#[test]
+fn relative_names_mean_the_folder_where_the_command_was_given() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("ntp.conf"), "server 127.127.1.0\n").unwrap();
+    let pid = folder.path().join("ntpd.pid");
+    let port = free_port().to_string();
+    let mut command = without_clock(&ours("ntpd"));
+    command.current_dir(folder.path()).args([
+        "--clock=none",
+        "--port",
+        &port,
+        "-c",
+        "ntp.conf",
+        "-p",
+        "ntpd.pid",
+        "-l",
+        "ntpd.log",
+    ]);
+    assert_eq!(run(&mut command).status, 0);
+    let _ends = Pid(&pid);
+    assert!(until(Duration::from_secs(5), || fs::read_to_string(&pid).is_ok_and(|number| !number.is_empty())));
+    assert!(fs::read_to_string(folder.path().join("ntpd.log")).unwrap().contains("starts with"));
+}
+
+#[test]
+fn a_log_that_cannot_be_written_does_not_stop_the_clock() {
+    let folder = tempfile::tempdir().unwrap();
+    let conf = folder.path().join("ntp.conf");
+    fs::write(&conf, "server 127.127.1.0\nbananas\n").unwrap();
+    let port = free_port();
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut daemon = without_clock(&ours("ntpd"))
+        .args(["-n", "--clock=none", "--port", &port.to_string(), "-c"])
+        .arg(&conf)
+        .stderr(full)
+        .spawn()
+        .unwrap();
+    let answers = until(Duration::from_secs(5), || measure(([127, 0, 0, 1], port).into()).is_some());
+    run(Command::new("kill").arg(daemon.id().to_string()));
+    assert_eq!(daemon.wait().unwrap().code(), Some(0));
+    assert!(answers);
+}

@@ -79,6 +79,13 @@ pub fn read(path: &Path, loader: &mut dyn Loader) -> Result<(Configuration, Vec<
         reader.file(&file, 0);
     }
     reader.note_duplicates();
+    if reader.configuration.sources.is_empty() {
+        let mut finding = Diagnostic::of_file("W007", &path.display().to_string(), "no server is configured")
+            .in_force("the clock runs by itself")
+            .remedy("add one: ntpctl add-server NAME");
+        finding.severity = Severity::Warning;
+        reader.diagnostics.push(finding);
+    }
     Ok((reader.configuration, reader.diagnostics))
 }
 

@@ -192,6 +192,18 @@ fn beyond_a_thousand_seconds_it_ends_unless_g_allows_it_once() {
 }
 
 #[test]
+fn a_machine_that_booted_in_1970_gets_to_today_with_g() {
+    let config = DisciplineConfig { allow_first_panic: true, ..DisciplineConfig::default() };
+    for seconds in [-1_795_000_000, 900_000_000, -1_200_000_000, 2_000_000_000] {
+        let clock = SimulatedClock::new(NtpDuration::from_seconds(seconds), Frequency::from_ppm(20.0));
+        let mut world = world_with(1, clock, &[(1, server(5000, 100))], config);
+        world.run(MINUTE);
+        assert_eq!(world.outcome, None);
+        assert!(world.error().abs() < NtpDuration::from_millis(3), "{seconds}: {}", world.error());
+    }
+}
+
+#[test]
 fn q_sets_the_clock_once_and_reports_it() {
     let config = DisciplineConfig { once: true, ..DisciplineConfig::default() };
     for millis in [700, 30] {

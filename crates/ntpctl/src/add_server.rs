@@ -12,6 +12,7 @@ use crate::apply::Applied;
 use crate::cli::AddServer;
 use crate::exit::{Exit, Failure};
 use crate::file;
+use crate::interrupt::Interrupt;
 use crate::service::Manager;
 use crate::settings::Settings;
 use crate::verify::wait_for_answer;
@@ -49,13 +50,15 @@ pub(crate) fn run(request: &AddServer, settings: &Settings, out: &mut dyn Write)
     if request.dry_run {
         return Ok(Exit::WouldChange);
     }
+    let interrupt = Interrupt::watch()
+        .map_err(|error| Failure::NotWritten(format!("signals cannot be watched: {error}")))?;
     let applied = Applied::write(path, &old, &new, &settings.backup_dir)?;
     say(out, &format!("{} is written; the old file is {}", path.display(), applied.backup.display()));
     if request.no_restart {
         say(out, "ntpd was not restarted, as asked: the change is in force after its next start");
         return Ok(Exit::Done);
     }
-    activate(request, settings, &applied, out)
+    activate(request, settings, &applied, &interrupt, out)
 }
 
 /// Refuses what `check` refuses, and what is not ours to edit.
@@ -97,6 +100,7 @@ fn activate(
     request: &AddServer,
     settings: &Settings,
     applied: &Applied<'_>,
+    interrupt: &Interrupt,
     out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
     let manager = Manager::detect(settings);
@@ -116,7 +120,7 @@ fn activate(
     }
     let timeout = Duration::from_secs(settings.answer_timeout);
     say(out, &format!("waiting up to {} s for {} to answer", timeout.as_secs(), request.host));
-    match wait_for_answer(settings.daemon, &request.host, request.port.unwrap_or(123), timeout) {
+    match wait_for_answer(settings.daemon, &request.host, request.port.unwrap_or(123), timeout, interrupt) {
         Ok(()) => {
             say(out, &format!("{} answers; it is in use from now on", request.host));
             show_peers(settings, out);

@@ -10,6 +10,7 @@ mod check;
 pub mod cli;
 pub mod exit;
 mod file;
+mod interrupt;
 mod service;
 mod settings;
 mod verify;

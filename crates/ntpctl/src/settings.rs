@@ -1,14 +1,20 @@
 //! `/etc/ntpctl.toml`: how this machine restarts its daemon and where it can be asked.
 
-use std::fs;
-use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
+use ntp_os::config_files::{self, ReadError};
 use serde::Deserialize;
 
 /// Where the settings are.
 const PATH: &str = "/etc/ntpctl.toml";
+
+/// The longest settings file.
+const LENGTH_MAX: usize = 65_536;
+
+/// How long a new server may be waited for.
+const TIMEOUT_RANGE: RangeInclusive<u64> = 1..=3600;
 
 /// The settings; every one has a default that suits Debian.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -42,9 +48,15 @@ impl Settings {
     /// Reads a file; the usual one need not exist.
     pub(crate) fn load(path: Option<&Path>) -> Result<Self, String> {
         let wanted = path.unwrap_or_else(|| Path::new(PATH));
-        match fs::read_to_string(wanted) {
-            Ok(text) => Self::parse(&text).map_err(|error| format!("{}: {error}", wanted.display())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound && path.is_none() => Ok(Self::default()),
+        match config_files::load_file(wanted, LENGTH_MAX) {
+            Ok((_, content)) if content.len() > LENGTH_MAX => {
+                Err(format!("{}: is too long", wanted.display()))
+            }
+            Ok((_, content)) => {
+                let text = String::from_utf8_lossy(&content);
+                Self::parse(&text).map_err(|error| format!("{}: {error}", wanted.display()))
+            }
+            Err(ReadError::Missing) if path.is_none() => Ok(Self::default()),
             Err(error) => Err(format!("{}: cannot be read: {error}", wanted.display())),
         }
     }
@@ -53,6 +65,9 @@ impl Settings {
         let settings: Self = toml::from_str(text).map_err(|error| error.to_string())?;
         match &settings.restart_command {
             Some(words) if words.is_empty() => Err("restart-command is empty".to_owned()),
+            _ if !TIMEOUT_RANGE.contains(&settings.answer_timeout) => {
+                Err("answer-timeout must be 1 to 3600 seconds".to_owned())
+            }
             _ if settings.unit.starts_with('-') => Err(format!("\"{}\" is no unit's name", settings.unit)),
             _ => Ok(settings),
         }
@@ -73,6 +88,8 @@ mod tests {
             ("daemon = \"nowhere\"", "daemon"),
             ("restart-command = []", "restart-command"),
             ("unit = \"--force\"", "--force"),
+            ("answer-timeout = 9223372036854775807", "3600"),
+            ("answer-timeout = 0", "3600"),
             ("= 5", "TOML"),
         ] {
             let error = Settings::parse(text).unwrap_err();

@@ -8,6 +8,8 @@ use ntp_conf::edit::canonical_host;
 use ntpq::client::{Client, ClientError};
 use ntpq::values::Variables;
 
+use crate::interrupt::Interrupt;
+
 /// How often the daemon is asked.
 const INTERVAL: Duration = Duration::from_millis(250);
 
@@ -27,9 +29,13 @@ pub(crate) fn wait_for_answer(
     host: &str,
     port: u16,
     timeout: Duration,
+    interrupt: &Interrupt,
 ) -> Result<(), String> {
     let deadline = Instant::now() + timeout;
     loop {
+        if interrupt.has_come() {
+            return Err("interrupted before the server answered".to_owned());
+        }
         let standing = ask(daemon, host, port)
             .unwrap_or_else(|error| Standing::Waiting(format!(
                 "ntpd does not answer on {daemon} ({error}): does a `restrict` line keep this machine from asking?"

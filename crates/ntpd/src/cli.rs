@@ -58,7 +58,11 @@ pub struct Options {
     pub ignored: Ignored,
 }
 
-const AFTER_HELP: &str = "Exit status: 0 ended as asked, 1 usage or configuration, 2 could not listen, \
+const AFTER_HELP: &str = "\
+Classic ntpd's -a -I -i -k -L -N -s -t -u -U are taken too, and nothing follows from them.
+SIGTERM and SIGINT end it cleanly. With -q it gives up after a minute.
+
+Exit status: 0 ended as asked, 1 usage or configuration, 2 could not listen, \
 3 clock control refused, 4 clock beyond the panic threshold, 5 no time obtained (-q).";
 
 /// Letters of classic ntpd that nothing follows from.
@@ -123,10 +127,10 @@ pub enum ClockChoice {
     },
 }
 
-/// How wrong a virtual clock may start: ten years.
-const OFFSET_MAX: f64 = 3.2e8;
+/// How wrong a virtual clock may start, in seconds: 66 years. Beyond 68, eras cannot be told apart.
+const OFFSET_MAX: f64 = 2.1e9;
 
-/// How wrong a virtual clock may run: more than the kernel could correct.
+/// How wrong a virtual clock may run, in ppm: more than the kernel could correct.
 const FREQUENCY_MAX: f64 = 1e5;
 
 fn parse_clock(text: &str) -> Result<ClockChoice, String> {
@@ -149,7 +153,8 @@ fn parse_virtual(settings: &str) -> Result<ClockChoice, String> {
         match name {
             "offset" if value.abs() <= OFFSET_MAX => offset = NtpDuration::from_seconds_f64(value),
             "frequency" if value.abs() <= FREQUENCY_MAX => frequency = Frequency::from_ppm(value),
-            "offset" | "frequency" => return Err(format!("`{setting}` is out of range")),
+            "offset" => return Err(format!("`{setting}` is not within {OFFSET_MAX:e} s")),
+            "frequency" => return Err(format!("`{setting}` is not within {FREQUENCY_MAX:e} ppm")),
             _ => return Err(format!("`{name}` is neither offset (seconds) nor frequency (ppm)")),
         }
     }

@@ -1,6 +1,6 @@
 //! What the administrator reads: one line for each change of state.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal as _, Write};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
@@ -11,24 +11,30 @@ use ntp_proto::wire::KissCode;
 use tracing::{Level, info, warn};
 
 /// Where log lines go.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Destination<'a> {
+#[derive(Debug)]
+pub(crate) enum Destination {
     /// Standard error: the terminal or the journal.
     StandardError,
-    /// A file.
-    File(&'a Path),
+    /// A file, open already.
+    File(File),
     /// The system's log, for a daemon that left its terminal.
     Syslog,
 }
 
-/// Starts logging. Fails only if the file cannot be opened.
-pub(crate) fn start(destination: Destination<'_>, level: Level) -> io::Result<()> {
-    let builder = tracing_subscriber::fmt().with_max_level(level).with_target(false).with_ansi(false);
+/// Opens a log file, behind what it holds.
+pub(crate) fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new().create(true).append(true).open(path)
+}
+
+/// Starts logging. Fails only if it was started already.
+pub(crate) fn start(destination: Destination, level: Level) -> io::Result<()> {
+    let builder = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_target(false)
+        .with_ansi(false)
+        .log_internal_errors(false);
     let started = match destination {
-        Destination::File(path) => {
-            let file = OpenOptions::new().create(true).append(true).open(path)?;
-            builder.with_writer(Mutex::new(file)).try_init()
-        }
+        Destination::File(file) => builder.with_writer(Mutex::new(file)).try_init(),
         Destination::Syslog => {
             builder.without_time().with_level(false).with_writer(Mutex::new(Syslog::open())).try_init()
         }
@@ -36,11 +42,26 @@ pub(crate) fn start(destination: Destination<'_>, level: Level) -> io::Result<()
         Destination::StandardError
             if io::stderr().is_terminal() || std::env::var_os("JOURNAL_STREAM").is_some() =>
         {
-            builder.without_time().with_writer(io::stderr).try_init()
+            builder.without_time().with_writer(|| Lossy).try_init()
         }
-        Destination::StandardError => builder.with_writer(io::stderr).try_init(),
+        Destination::StandardError => builder.with_writer(|| Lossy).try_init(),
     };
     started.map_err(|error| io::Error::other(error.to_string()))
+}
+
+/// Standard error, whose loss must not stop the clock: a full disk or a closed pipe loses the line.
+#[derive(Debug)]
+struct Lossy;
+
+impl Write for Lossy {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        drop(io::stderr().write_all(line));
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// The local log socket; without one, lines go nowhere.
@@ -84,6 +105,9 @@ pub(crate) fn report(event: &Event) {
         }
         Event::Reachable(remote) => info!("{remote}: answers"),
         Event::Unreachable(remote) => warn!("{remote}: has not answered for eight polls"),
+        Event::NoRoute(remote) => {
+            warn!("{remote}: cannot be asked: there is no way to it from here; trying on");
+        }
         Event::Rejected { remote, reason } => warn!("{remote}: answers, but cannot be used: {reason}"),
         Event::Kissed { remote, code: KissCode::Rate } => {
             warn!("{remote}: asks us to slow down (RATE); polling half as often");

@@ -4,7 +4,7 @@
 use std::fs;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ntp_conf::{Diagnostic, Severity};
 use ntp_os::notify::Notifier;
@@ -57,6 +57,7 @@ struct Prepared {
     findings: Vec<Diagnostic>,
     complaints: Vec<String>,
     sockets: Vec<(SocketAddr, Socket)>,
+    port: u16,
     clock: Clock,
 }
 
@@ -72,7 +73,7 @@ pub fn run(options: &Options) -> Exit {
 }
 
 fn prepare(options: &Options) -> Result<Prepared, StartError> {
-    let (found, findings) = config::load(&options.config)?;
+    let (mut found, findings) = config::load(&options.config)?;
     if let Err(useless) = config::judge(&options.config, &found, &findings) {
         print_findings(&findings);
         return Err(useless.into());
@@ -82,10 +83,13 @@ fn prepare(options: &Options) -> Result<Prepared, StartError> {
     let clock = Clock::open(options.clock, !discipline.disabled)?;
     // Setting the clock once needs no port: it works beside a daemon that only serves.
     let sockets = if options.quit { Vec::new() } else { listen(&found, options)? };
+    if options.quit {
+        found.interfaces.clear();
+    }
     let resolution = ntp_os::clock::precision().map_err(ClockError::from)?;
     let precision = Precision::covering(resolution);
     let config = SystemConfig { sources, discipline, minsane: 1, precision };
-    Ok(Prepared { config, found, findings, complaints, sockets, clock })
+    Ok(Prepared { config, found, findings, complaints, sockets, port: options.port, clock })
 }
 
 /// The listening sockets. Where `interface` lines choose, there may be none yet: addresses can come
@@ -101,60 +105,66 @@ fn listen(
     Ok(sockets)
 }
 
-fn launch(options: &Options, prepared: Prepared) -> Result<Exit, StartError> {
+fn launch(options: &Options, mut prepared: Prepared) -> Result<Exit, StartError> {
     let background = !(options.foreground || options.debug > 0 || options.quit);
+    // Opened while a person still sees what goes wrong, and before the working directory changes.
+    let log_file = options.log_file.as_deref().map(|path| named(path, log::open(path))).transpose()?;
+    let pid_file = options.pid_file.as_deref().map(PidFile::create).transpose()?;
+    prepared.found.drift_file = options
+        .drift_file
+        .clone()
+        .or(prepared.found.drift_file)
+        .map(|path| named(&path, std::path::absolute(&path)))
+        .transpose()?;
     if background {
-        nix::unistd::daemon(false, false).map_err(|errno| StartError::Io {
-            what: "leaving the terminal".to_owned(),
-            source: errno.into(),
-        })?;
+        named(Path::new("leaving the terminal"), nix::unistd::daemon(false, false).map_err(io::Error::from))?;
     }
     let level = match options.debug {
         0 => Level::INFO,
         1 => Level::DEBUG,
         _ => Level::TRACE,
     };
-    let destination = match &options.log_file {
-        Some(path) => Destination::File(path),
+    let destination = match log_file {
+        Some(file) => Destination::File(file),
         None if background => Destination::Syslog,
         None => Destination::StandardError,
     };
-    log::start(destination, level).map_err(|source| StartError::Io { what: "the log".to_owned(), source })?;
-    if let Some(path) = &options.pid_file {
-        write_pid(path)?;
-    }
+    named(Path::new("the log"), log::start(destination, level))?;
+    // Removed when the daemon ends, however it does.
+    let _pid_file = pid_file.map(PidFile::write).transpose()?;
     info!("ntpd {} starts with {}", env!("CARGO_PKG_VERSION"), options.config.display());
     log_findings(&prepared);
     for letter in options.ignored.given() {
-        debug!("option {letter} is accepted, and nothing follows from it");
+        // Whoever asks to drop privileges or to check keys must know that it does not happen.
+        if ["-u", "-i", "-k", "-I"].contains(&letter) {
+            warn!("option {letter} is not acted on: run under the unit, which has a user and a sandbox");
+        } else {
+            debug!("option {letter} is accepted, and nothing follows from it");
+        }
     }
-    let outcome = run_loop(options, prepared);
+    let outcome = run_loop(prepared);
     if let Err(error) = &outcome {
         // Standard error may be gone by now.
         error!("{error}");
     }
-    if let Some(path) = &options.pid_file {
-        // Gone already is gone.
-        drop(fs::remove_file(path));
-    }
     outcome
 }
 
-fn run_loop(options: &Options, prepared: Prepared) -> Result<Exit, StartError> {
+fn run_loop(prepared: Prepared) -> Result<Exit, StartError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(4)
         .build()
         .map_err(|source| StartError::Io { what: "the event loop".to_owned(), source })?;
-    let outcome = runtime.block_on(async { drive(options, prepared)?.run().await.map_err(StartError::from) });
+    let outcome = runtime.block_on(async { drive(prepared)?.run().await.map_err(StartError::from) });
     // A resolver that hangs must not hold up the end.
     runtime.shutdown_background();
     outcome
 }
 
-fn drive(options: &Options, prepared: Prepared) -> Result<Driver, StartError> {
-    let Prepared { config, found, sockets, clock, .. } = prepared;
-    let drift_file = options.drift_file.clone().or_else(|| found.drift_file.clone());
+fn drive(prepared: Prepared) -> Result<Driver, StartError> {
+    let Prepared { config, found, sockets, clock, port, .. } = prepared;
+    let drift_file = found.drift_file;
     let drift = drift_file.as_deref().and_then(remembered_frequency);
     let start = clock.start(drift)?;
     let io = |what: &str| {
@@ -177,9 +187,8 @@ fn drive(options: &Options, prepared: Prepared) -> Result<Driver, StartError> {
         names: names(),
         notifier: Notifier::new(std::env::var_os("NOTIFY_SOCKET").as_deref()).map_err(io("NOTIFY_SOCKET"))?,
         drift_file,
-        // With -q there is nothing to listen on, now or later.
-        interfaces: if options.quit { Vec::new() } else { found.interfaces },
-        port: options.port,
+        interfaces: found.interfaces,
+        port,
         addresses_seen: start.reading.mono,
         watchdog_fed: MonoTime::ZERO,
     })
@@ -205,9 +214,37 @@ fn names() -> Names {
     }
 }
 
-fn write_pid(path: &Path) -> Result<(), StartError> {
-    let line = format!("{}\n", std::process::id());
-    fs::write(path, line).map_err(|source| StartError::Io { what: path.display().to_string(), source })
+/// Names the thing that an error of the operating system is about.
+fn named<T>(what: &Path, outcome: io::Result<T>) -> Result<T, StartError> {
+    outcome.map_err(|source| StartError::Io { what: what.display().to_string(), source })
+}
+
+/// The file with our process number: created while a person still watches, written once the number
+/// is the final one, and removed at the end.
+struct PidFile {
+    file: fs::File,
+    path: PathBuf,
+}
+
+impl PidFile {
+    fn create(path: &Path) -> Result<Self, StartError> {
+        let path = named(path, std::path::absolute(path))?;
+        let file = named(&path, fs::File::create(&path))?;
+        Ok(Self { file, path })
+    }
+
+    fn write(mut self) -> Result<Self, StartError> {
+        let written = writeln!(self.file, "{}", std::process::id());
+        named(&self.path, written)?;
+        Ok(self)
+    }
+}
+
+impl Drop for PidFile {
+    fn drop(&mut self) {
+        // Gone already is gone.
+        drop(fs::remove_file(&self.path));
+    }
 }
 
 fn log_findings(prepared: &Prepared) {
@@ -223,9 +260,6 @@ fn log_findings(prepared: &Prepared) {
     }
     for complaint in &prepared.complaints {
         warn!("{complaint}");
-    }
-    if prepared.config.sources.is_empty() {
-        warn!("no server is configured: the clock runs by itself (add one with `ntpctl add-server NAME`)");
     }
 }
 

@@ -12,9 +12,10 @@ pub fn run(options: &Options) -> Exit {
     let mut out = io::stdout().lock();
     let mut err = io::stderr().lock();
     let worst = serve(options, &mut out, &mut err);
-    // A reader that went away, as `head` does, has seen what it wanted.
-    drop(out.flush());
-    worst
+    match out.flush() {
+        Err(reason) if reason.kind() != io::ErrorKind::BrokenPipe => worst.max(Exit::Usage),
+        _ => worst,
+    }
 }
 
 fn serve(options: &Options, out: &mut dyn Write, err: &mut dyn Write) -> Exit {
@@ -113,7 +114,6 @@ fn execute(
         Err(error) => error,
     };
     let exit = match &error {
-        CommandError::Usage(_) => Exit::Usage,
         CommandError::Client(ClientError::Refused(_)) => Exit::Refused,
         CommandError::Client(
             ClientError::TimedOut
@@ -121,7 +121,9 @@ fn execute(
             | ClientError::Inconsistent
             | ClientError::Socket(_),
         ) => Exit::NoAnswer,
-        CommandError::Output(_) => return Ok(Next::Quit),
+        // A reader that went away, as `head` does, has seen what it wanted.
+        CommandError::Output(reason) if reason.kind() == io::ErrorKind::BrokenPipe => return Ok(Next::Quit),
+        CommandError::Usage(_) | CommandError::Output(_) => Exit::Usage,
     };
     let stars = if exit == Exit::Usage { "" } else { "***" };
     drop(writeln!(err, "{stars}{error}"));

@@ -68,7 +68,7 @@ pub fn interpret(file: &str, number: usize, line: &Line) -> Meaning {
         return Meaning { directive: None, diagnostics: vec![finding] };
     }
     let Some(keyword) = words.next() else { return Meaning::default() };
-    if keyword.strange || keyword.quoted {
+    if keyword.text.is_empty() || keyword.quoted {
         words
             .error("E002", keyword, "this is not a word of the configuration language")
             .note("the line is ignored", "");

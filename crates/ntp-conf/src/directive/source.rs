@@ -1,6 +1,6 @@
 //! `server`, `pool` and `peer`.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use super::{Words, address};
 
@@ -124,6 +124,11 @@ pub(super) fn read(role: Role, words: &mut Words<'_>) -> Option<Source> {
         words.error("E007", host_token, &message).note("the line is ignored", remedy);
         return None;
     }
+    if address(&host).is_some_and(|address| !is_place(address)) {
+        let message = format!("\"{host}\" is not the address of one machine");
+        words.error("E007", host_token, &message).note("the line is ignored", "");
+        return None;
+    }
     if role == Role::Peer {
         words
             .warning("W002", host_token, "`peer` is treated as `server`: symmetric mode is not implemented")
@@ -190,6 +195,12 @@ fn poll(words: &mut Words<'_>, name: &str) -> Option<u8> {
     Some(value.max(POLL_MIN))
 }
 
+/// Whether an address can be one machine's.
+fn is_place(address: IpAddr) -> bool {
+    let broadcast = address == IpAddr::V4(Ipv4Addr::BROADCAST);
+    !address.is_unspecified() && !address.is_multicast() && !broadcast
+}
+
 /// Whether a word can be a host: an address or a name.
 fn is_host(text: &str) -> bool {
     address(text).is_some() || is_name(text)
@@ -201,5 +212,6 @@ pub(super) fn is_name(text: &str) -> bool {
     text.len() <= 253
         && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'))
         && text.chars().any(|c| c.is_ascii_alphabetic())
-        && !text.starts_with('-')
+        && !text.starts_with(['-', '.'])
+        && !text.contains("..")
 }

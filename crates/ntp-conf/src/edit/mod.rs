@@ -47,7 +47,13 @@ impl NewServer {
         let document = Document::parse(self.line(" ").as_bytes());
         let line = document.lines().first().ok_or_else(|| "empty".to_owned())?;
         match interpret("", 1, line).directive {
+            Some(Directive::Source(source)) if source.reference_clock().is_some() => {
+                Err(format!("{} is a reference clock, not a server", self.host))
+            }
             Some(Directive::Source(source)) if source.host == self.host => Ok(source),
+            _ if self.host.parse::<std::net::SocketAddr>().is_ok() || self.host.matches(':').count() == 1 => {
+                Err(format!("{:?} cannot be a server's name: give the port with --port", self.host))
+            }
             _ => Err(format!("{:?} cannot be a server's name", self.host)),
         }
     }

@@ -81,7 +81,23 @@ fn other_options_are_a_conflict() {
 
 #[test]
 fn names_that_could_break_out_of_their_line_are_refused() {
-    for host in ["", "a b", "a\nrestrict default", "a#b", "\"a", "é.example", "-4", "a;b"] {
+    for host in [
+        "0.0.0.0",
+        "::",
+        "224.0.1.1",
+        "255.255.255.255",
+        "127.127.1.0",
+        "a..b",
+        "a:123",
+        "",
+        "a b",
+        "a\nrestrict default",
+        "a#b",
+        "\"a",
+        "é.example",
+        "-4",
+        "a;b",
+    ] {
         assert!(server(host).check().is_err(), "{host:?}");
     }
     for host in ["0.pool.ntp.org", "192.0.2.1", "2001:db8::1", "[2001:db8::1]", "iburst"] {

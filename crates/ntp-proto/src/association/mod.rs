@@ -131,7 +131,9 @@ impl Measurement {
     /// How far the undisciplined clock is ahead of the server, if the path is symmetric
     /// (RFC 5905 §8 theta with its sign turned).
     pub fn lead(&self) -> NtpDuration {
-        (self.backward - self.forward).half()
+        // Halved before they are combined: the sum of two legs that are each decades long, on a
+        // machine that booted in 1970, would saturate.
+        self.backward.half() - self.forward.half()
     }
 }
 

@@ -122,20 +122,19 @@ impl Discipline {
             self.phase = Phase::Following;
             return Remedy::Wait;
         }
-        if self.is_panic(error) {
-            return Remedy::Panic(error);
-        }
+        let beyond = self.is_panic(error);
         let base = -estimate.frequency;
         let large = self.config.step > NtpDuration::ZERO && error.abs() > self.config.step;
         match self.phase {
-            // A step cannot be taken back, so one sample is never enough for it.
+            // A step cannot be taken back, and giving up even less: one sample is never enough.
             // DEVIATION(ntp 4.2.8): it steps on the first filtered sample.
             Phase::Starting(first)
-                if large && !(confirmed && first.is_some_and(|first| agree(first, error))) =>
+                if (large || beyond) && !(confirmed && first.is_some_and(|first| agree(first, error))) =>
             {
                 self.phase = Phase::Starting(Some(error));
                 Remedy::Confirm(CONFIRM_SECONDS)
             }
+            Phase::Starting(_) | Phase::Following | Phase::Spike(_) if beyond => Remedy::Panic(error),
             Phase::Starting(_) if large || self.config.once => self.step(error, base),
             Phase::Following if large => {
                 self.phase = Phase::Spike(now);
@@ -309,7 +308,8 @@ mod tests {
     fn beyond_the_panic_threshold_only_g_helps_and_only_once() {
         let hour = NtpDuration::from_seconds(3600);
         let mut strict = Discipline::new(DisciplineConfig::default(), Frequency::ZERO);
-        assert_eq!(strict.update(at(0), &estimate(), true, hour, POLL), Remedy::Panic(hour));
+        assert_eq!(strict.update(at(0), &estimate(), true, hour, POLL), Remedy::Confirm(2));
+        assert_eq!(strict.update(at(2), &estimate(), true, hour, POLL), Remedy::Panic(hour));
 
         let config = DisciplineConfig { allow_first_panic: true, ..DisciplineConfig::default() };
         let mut lenient = Discipline::new(config, Frequency::ZERO);

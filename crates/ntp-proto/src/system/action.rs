@@ -139,6 +139,8 @@ pub enum Event {
     Reachable(SocketAddr),
     /// A source has not answered eight polls.
     Unreachable(SocketAddr),
+    /// Requests to a source cannot leave this machine.
+    NoRoute(SocketAddr),
     /// An answer with our nonce could not be used.
     Rejected {
         /// Whose.

@@ -209,6 +209,10 @@ impl System {
                 if failures.is_some_and(|failures| failures % SEND_FAILURES == 0) {
                     self.look_up_again(association, now);
                 }
+                let remote = self.members.get(&association).map(|member| member.association.remote());
+                if let Some(remote) = remote.filter(|_| failures == Some(SEND_FAILURES)) {
+                    self.report(Event::NoRoute(remote));
+                }
             }
             ClockReport::FrequencySet { frequency, at } => self.ledger.frequency_applied(frequency, at),
             ClockReport::Read { at } => {

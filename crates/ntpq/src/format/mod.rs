@@ -14,6 +14,10 @@ pub(crate) fn scaled(value: f64, decimals: usize) -> String {
         limit *= 10.0;
         places -= 1;
     }
+    // A number that no clock can mean would push the columns apart.
+    if magnitude >= 1e8 / room {
+        return format!("{value:8.0e}");
+    }
     // Where no decimals fit, what is behind the point is cut off, not rounded.
     let shown = if places == 0 { value.trunc() } else { value };
     format!("{shown:8.places$}")
@@ -40,6 +44,7 @@ mod tests {
         ] {
             assert_eq!(scaled(value, 4), expected, "{value}");
         }
+        assert!(scaled(1e308, 4).len() <= 8 && scaled(-1e300, 3).len() <= 8);
         assert_eq!(scaled(9999.5, 3), "9999.500");
         assert_eq!(scaled(-1000.0, 3), "-1000.00");
     }
