@@ -136,3 +136,30 @@ fn the_frequency_is_remembered_and_survives_a_restart() {
     });
     assert!(started, "{frequency}");
 }
+
+#[test]
+fn with_disable_ntp_the_systems_clock_is_watched_and_served_without_control() {
+    let test = "with_disable_ntp_the_systems_clock_is_watched_and_served_without_control";
+    let folder = tempfile::tempdir().unwrap();
+    let found = beside_chronyd(folder.path()).and_then(|found| Ok((found, peer(Peer::Ntpdig)?)));
+    let ((_server, net), ntpdig) = match found {
+        Ok(found) => found,
+        Err(reason) => return skip(test, &reason),
+    };
+    let conf = folder.path().join("ntp.conf");
+    fs::write(&conf, "disable ntp\nserver 10.77.0.1 iburst minpoll 3\n").unwrap();
+    let conf = conf.display().to_string();
+    let log = folder.path().join("ntpd.log");
+    // No --clock: this is the machine's own, of which we have no control and want none.
+    let mut daemon = Daemon::start(Some(&net.client), &ours("ntpd"), &["-n", "-c", &conf], &log);
+    let settled = until(PATIENCE, || {
+        let row = first_row(&net);
+        let offset = row.get(8).and_then(|offset| offset.parse::<f64>().ok());
+        row.first().is_some_and(|name| name == "*10.77.0.1")
+            && row.get(6).is_some_and(|reach| reach == "17")
+            && offset.is_some_and(|offset| offset.abs() < OFFSET_MAX)
+    });
+    assert!(settled, "{:?}\n{}", first_row(&net), fs::read_to_string(&log).unwrap_or_default());
+    assert!(served_error(&net, &ntpdig).is_some_and(|error| error.abs() < OFFSET_MAX));
+    assert_eq!(daemon.terminate(), Some(0));
+}
