@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use ntp_tests::{Daemon, Outcome, Pid, free_port, measure, ours, run, until};
+use ntp_tests::{Daemon, Outcome, Pid, free_port, measure, ours, run, until, without_clock};
 
 /// A machine in a folder: a reference server, an ntp.conf, a way to restart ntpd.
 struct Machine {
@@ -56,29 +56,23 @@ impl Machine {
         fs::write(self.path("ntpctl.toml"), text).unwrap();
     }
 
-    /// Stops the daemon that runs and starts another, which leaves its terminal when it serves.
+    /// Stops the daemon that runs and starts another, which leaves its terminal when it serves. It is
+    /// run by an ntpctl without control of the clock, and inherits that.
     fn write_restart(&self) {
         let script = format!(
             "cd '{folder}' || exit 1\necho again >> restarts\nif [ -f ntpd.pid ]; then kill $(cat ntpd.pid); \
              n=0; while [ -f ntpd.pid ] && [ $n -lt 100 ]; do sleep 0.05; n=$((n+1)); done; fi\n\
-             exec setpriv --bounding-set -sys_time --inh-caps -sys_time '{ntpd}' -c '{folder}/ntp.conf' -p '{folder}/ntpd.pid' \
+             exec '{ntpd}' -c '{folder}/ntp.conf' -p '{folder}/ntpd.pid' \
              -l '{folder}/ntpd.log' --port {port} --clock=virtual:offset=0.25,frequency=50\n",
             folder = self.folder.path().display(),
             ntpd = ours("ntpd").display(),
             port = self.port,
         );
-        // Without root there is no capability to take away.
-        let root = fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0);
-        let script = if root {
-            script
-        } else {
-            script.replace("setpriv --bounding-set -sys_time --inh-caps -sys_time ", "")
-        };
         fs::write(self.path("restart"), script).unwrap();
     }
 
     fn add(&self, arguments: &[&str]) -> Outcome {
-        let mut command = Command::new(ours("ntpctl"));
+        let mut command = without_clock(&ours("ntpctl"));
         command.arg("--settings").arg(self.path("ntpctl.toml")).arg("add-server").args(arguments);
         run(command.arg("-c").arg(self.conf()))
     }
@@ -88,15 +82,11 @@ impl Machine {
     }
 }
 
-fn ntpd_leaves_no_process(pid: &Path) -> Pid<'_> {
-    Pid(pid)
-}
-
 #[test]
 fn a_live_server_ends_with_its_row() {
     let machine = Machine::new();
     let pid = machine.path("ntpd.pid");
-    let _ends = ntpd_leaves_no_process(&pid);
+    let _ends = Pid(&pid);
     let before = fs::read_to_string(machine.conf()).unwrap();
     let port = machine.reference_port.to_string();
     let outcome = machine.add(&["127.0.0.1", "--port", &port]);
@@ -145,7 +135,7 @@ fn a_dead_server_is_taken_back_with_the_reason() {
     let machine = Machine::new();
     machine.write_settings(2);
     let pid = machine.path("ntpd.pid");
-    let _ends = ntpd_leaves_no_process(&pid);
+    let _ends = Pid(&pid);
     let before = fs::read(machine.conf()).unwrap();
     let dead = free_port().to_string();
     let outcome = machine.add(&["127.0.0.1", "--port", &dead]);
@@ -164,7 +154,7 @@ fn a_name_that_does_not_resolve_is_taken_back_with_the_reason() {
     let machine = Machine::new();
     machine.write_settings(2);
     let pid = machine.path("ntpd.pid");
-    let _ends = ntpd_leaves_no_process(&pid);
+    let _ends = Pid(&pid);
     let before = fs::read(machine.conf()).unwrap();
     let outcome = machine.add(&["no-such-host.invalid"]);
     assert_eq!(outcome.status, 6, "{}", outcome.both());
@@ -238,11 +228,11 @@ fn a_signal_while_waiting_takes_the_change_back() {
     let machine = Machine::new();
     machine.write_settings(20);
     let pid = machine.path("ntpd.pid");
-    let _ends = ntpd_leaves_no_process(&pid);
+    let _ends = Pid(&pid);
     let before = fs::read(machine.conf()).unwrap();
     let dead = free_port().to_string();
     for signal in ["-HUP", "-TERM", "-INT"] {
-        let mut child = Command::new(ours("ntpctl"))
+        let mut child = without_clock(&ours("ntpctl"))
             .arg("--settings")
             .arg(machine.path("ntpctl.toml"))
             .args(["add-server", "127.0.0.1", "--port", &dead, "-c"])
@@ -262,7 +252,7 @@ fn a_signal_while_waiting_takes_the_change_back() {
 fn a_reader_that_goes_away_does_not_stop_what_has_begun() {
     let machine = Machine::new();
     let pid = machine.path("ntpd.pid");
-    let _ends = ntpd_leaves_no_process(&pid);
+    let _ends = Pid(&pid);
     let script = format!(
         "'{}' --settings '{}' add-server 127.0.0.1 --port {} -c '{}' | head -1",
         ours("ntpctl").display(),
@@ -270,7 +260,7 @@ fn a_reader_that_goes_away_does_not_stop_what_has_begun() {
         machine.reference_port,
         machine.conf().display()
     );
-    run(Command::new("/bin/sh").args(["-c", &script]));
+    run(without_clock(Path::new("/bin/sh")).args(["-c", &script]));
     let done = until(Duration::from_secs(10), || {
         let table = run(Command::new(ours("ntpq")).args(["-pn", &format!("127.0.0.1:{}", machine.port)]));
         table.stdout.contains("127.0.0.1 ")

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use ntp_tests::{Outcome, run, skip};
+use ntp_tests::{Outcome, is_root, run, skip};
 
 /// The newest package that `cargo xtask dist` has built.
 fn package() -> Option<PathBuf> {
@@ -36,8 +36,7 @@ fn in_a_copy_of_this_machine(package: &Path, script: &str) -> Outcome {
 
 /// What every test of the package needs.
 fn needs() -> Result<PathBuf, String> {
-    let ids = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    if !ids.lines().any(|line| line.starts_with("Uid:\t0")) {
+    if !is_root() {
         return Err("needs root, to install a package into a copy of this machine".to_owned());
     }
     if !Path::new("/usr/bin/apt-get").exists() {

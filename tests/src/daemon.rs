@@ -10,17 +10,29 @@ use std::time::{Duration, Instant};
 /// namespace does not isolate the clock.
 const WITHOUT_CLOCK: [&str; 5] = ["setpriv", "--bounding-set", "-sys_time", "--inh-caps", "-sys_time"];
 
-/// A command for one of our daemons that cannot set the clock.
-pub fn without_clock(program: &Path) -> Command {
+/// A command that cannot set the clock, in a namespace if one is given.
+pub(crate) fn command(namespace: Option<&str>, program: &Path) -> Command {
+    let mut words: Vec<&str> = match namespace {
+        Some(namespace) => vec!["ip", "netns", "exec", namespace],
+        None => Vec::new(),
+    };
+    // Only root has the capability in the first place.
     if is_root() {
-        let [first, rest @ ..] = WITHOUT_CLOCK;
-        let mut command = Command::new(first);
-        command.args(rest).arg(program);
-        command
-    } else {
-        // Only root has the capability in the first place.
-        Command::new(program)
+        words.extend(WITHOUT_CLOCK);
     }
+    match words.split_first() {
+        Some((first, rest)) => {
+            let mut command = Command::new(first);
+            command.args(rest).arg(program);
+            command
+        }
+        None => Command::new(program),
+    }
+}
+
+/// A command for a daemon on this host that cannot set the clock.
+pub fn without_clock(program: &Path) -> Command {
+    command(None, program)
 }
 
 /// A daemon that runs until this is dropped.
@@ -34,22 +46,7 @@ impl Daemon {
     /// # Panics
     /// If it cannot be started.
     pub fn start(namespace: Option<&str>, program: &Path, arguments: &[&str], log: &Path) -> Self {
-        let mut words: Vec<&str> = match namespace {
-            Some(namespace) => vec!["ip", "netns", "exec", namespace],
-            None => Vec::new(),
-        };
-        // Only root has the capability in the first place.
-        if is_root() {
-            words.extend(WITHOUT_CLOCK);
-        }
-        let mut command = match words.split_first() {
-            Some((first, rest)) => {
-                let mut command = Command::new(first);
-                command.args(rest).arg(program);
-                command
-            }
-            None => Command::new(program),
-        };
+        let mut command = command(namespace, program);
         let output = fs::File::create(log).and_then(|out| Ok((out.try_clone()?, out)));
         assert!(output.is_ok(), "{}: {output:?}", log.display());
         if let Ok((out, err)) = output {
@@ -114,7 +111,8 @@ pub fn until(patience: Duration, mut condition: impl FnMut() -> bool) -> bool {
     }
 }
 
-pub(crate) fn is_root() -> bool {
+/// Whether the test may do what only root may.
+pub fn is_root() -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let effective = status
         .lines()

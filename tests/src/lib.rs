@@ -9,7 +9,7 @@ mod programs;
 mod skip;
 mod sntp;
 
-pub use daemon::{Daemon, Pid, until, without_clock};
+pub use daemon::{Daemon, Pid, is_root, until, without_clock};
 pub use net::Net;
 pub use peers::{Peer, peer, start_chronyd, start_ntpsec};
 pub use programs::{Outcome, free_port, ours, run, shared};

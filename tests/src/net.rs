@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::daemon::is_root;
+use crate::daemon::{command, is_root};
 
 /// Two hosts: the server at 10.77.0.1 to 10.77.0.4 and `fd77::1`, the client at 10.77.0.20 and
 /// `fd77::2`.
@@ -62,14 +62,14 @@ impl Net {
         Ok(())
     }
 
-    /// A command that will run on the client.
+    /// A command that will run on the client, and cannot set the clock.
     pub fn on_client(&self, program: &Path) -> Command {
-        within(&self.client, program)
+        command(Some(&self.client), program)
     }
 
-    /// A command that will run on the server.
+    /// A command that will run on the server, and cannot set the clock.
     pub fn on_server(&self, program: &Path) -> Command {
-        within(&self.server, program)
+        command(Some(&self.server), program)
     }
 
     /// Makes names resolve on the client, through a hosts file of its own.
@@ -92,12 +92,6 @@ impl Drop for Net {
             drop(fs::remove_dir_all(Path::new("/etc/netns").join(name)));
         }
     }
-}
-
-fn within(namespace: &str, program: &Path) -> Command {
-    let mut command = Command::new("ip");
-    command.args(["netns", "exec", namespace]).arg(program);
-    command
 }
 
 fn ip(arguments: &[&str]) -> Result<(), String> {
