@@ -165,6 +165,9 @@ fn wrong_words_on_the_command_line_are_usage() {
         ("ntpd", vec!["--port", "0"]),
         ("ntpd", vec!["--bogus"]),
         ("ntpq", vec!["--bogus"]),
+        ("ntpq", vec!["-c", "bananas", "127.0.0.1:9"]),
+        ("ntpq", vec!["-c", "rv &x", "127.0.0.1:9"]),
+        ("ntpq", vec!["-c", "rv 99999999", "127.0.0.1:9"]),
         ("ntpctl", vec![]),
         ("ntpctl", vec!["add-server"]),
         ("ntpctl", vec!["add-server", "a b"]),
@@ -182,6 +185,19 @@ fn wrong_words_on_the_command_line_are_usage() {
             (0, format!("{program} {}", env!("CARGO_PKG_VERSION")).as_str())
         );
         assert_eq!(run(Command::new(ours(program)).arg("--help")).status, 0);
+    }
+}
+
+#[test]
+fn hosts_that_make_no_sense_are_no_answer() {
+    for host in ["", "a:b:", ":123", "127.0.0.1:99999", "[::1", "no-such-host.invalid", "\x1b[2J"] {
+        let outcome = run(Command::new(ours("ntpq")).args(["-p", host]));
+        assert_eq!(outcome.status, 2, "{host:?}: {}", outcome.both());
+        assert!(
+            outcome.stderr.starts_with("ntpq: ") && !outcome.stderr.contains('\x1b'),
+            "{}",
+            outcome.stderr
+        );
     }
 }
 

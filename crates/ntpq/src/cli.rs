@@ -51,11 +51,12 @@ impl Target {
     pub fn resolve(text: &str, ipv4: bool, ipv6: bool) -> Result<Self, String> {
         let (host, port) =
             split_port(text).ok_or_else(|| format!("\"{}\" is no HOST[:PORT]", text.escape_debug()))?;
-        let found = (host, port).to_socket_addrs().map_err(|error| format!("{host}: {error}"))?;
+        let found =
+            (host, port).to_socket_addrs().map_err(|error| format!("{}: {error}", host.escape_debug()))?;
         let wanted = |address: &SocketAddr| !(ipv4 && address.is_ipv6() || ipv6 && address.is_ipv4());
         let addresses: Vec<SocketAddr> = found.filter(wanted).collect();
         if addresses.is_empty() {
-            return Err(format!("{host}: has no address of this family"));
+            return Err(format!("{}: has no address of this family", host.escape_debug()));
         }
         Ok(Self { name: host.to_owned(), addresses })
     }
