@@ -158,9 +158,8 @@ pub(crate) fn access(lines: &[Restrict], hosts: &NamedHosts) -> AccessList {
 
 /// The names that `restrict` lines hold.
 pub(crate) fn restricted_names(lines: &[Restrict]) -> BTreeSet<String> {
-    let names = lines.iter().filter_map(|line| match &line.target {
-        RestrictTarget::Name { host, .. } => Some(host.clone()),
-        RestrictTarget::Default(_) | RestrictTarget::Source | RestrictTarget::Network { .. } => None,
+    let names = lines.iter().filter_map(|line| {
+        if let RestrictTarget::Name { host, .. } = &line.target { Some(host.clone()) } else { None }
     });
     names.collect()
 }

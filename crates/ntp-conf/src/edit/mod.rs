@@ -167,16 +167,7 @@ fn newline_of<'a>(document: &'a Document, neighbour: Option<&'a Line>) -> &'a [u
 }
 
 fn source_of(line: &Line) -> Option<Source> {
-    match interpret("", 1, line).directive? {
-        Directive::Source(source) => Some(source),
-        Directive::Restrict(_)
-        | Directive::DriftFile(_)
-        | Directive::Fudge(_)
-        | Directive::Tinker(_)
-        | Directive::Switch(_)
-        | Directive::Include(_)
-        | Directive::Interface(_) => None,
-    }
+    if let Directive::Source(source) = interpret("", 1, line).directive? { Some(source) } else { None }
 }
 
 /// Whether a comment is a source line switched off, such as `#server ntp.example.net iburst`.

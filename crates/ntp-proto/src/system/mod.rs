@@ -11,6 +11,7 @@ mod snapshot;
 mod sources;
 
 use alloc::collections::{BTreeMap, VecDeque};
+use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 use crate::association::{Association, AssociationId, Rejection};
@@ -60,6 +61,22 @@ struct Member {
     samples: u32,
     /// Since when it is asked.
     mobilized: MonoTime,
+}
+
+impl Member {
+    const fn new(association: Association, source: SourceId, host: Option<String>, now: MonoTime) -> Self {
+        let events = EventLog::new(PeerEvent::Mobilize);
+        Self { association, source, host, events, followed: false, samples: 0, mobilized: now }
+    }
+
+    /// Starts over with another address, of which nothing is known.
+    fn restart(&mut self, remote: SocketAddr, now: MonoTime) {
+        self.association.rebind(remote, now);
+        self.events.note(PeerEvent::Restart);
+        self.followed = false;
+        self.samples = 0;
+        self.mobilized = now;
+    }
 }
 
 /// A client of some sources and the discipline of one clock.
@@ -228,7 +245,7 @@ impl System {
     }
 
     /// The addresses of the servers that are asked.
-    pub fn source_addresses(&self) -> Vec<core::net::IpAddr> {
+    pub fn source_addresses(&self) -> Vec<IpAddr> {
         self.members.values().map(|member| member.association.remote().ip().to_canonical()).collect()
     }
 

@@ -287,7 +287,7 @@ impl System {
             SourceKind::Server(Target::Name(name)) => Some(PeerSnapshot {
                 host: Some(name.clone()),
                 // Resolved, but to addresses that other lines use already; or not resolved (yet).
-                reference_id: ReferenceId::from_code(if source.is_settled() { "DUP" } else { "DNS" }),
+                reference_id: ReferenceId::from_code(if source.has_addresses { "DUP" } else { "DNS" }),
                 ..row(PeerKind::Server)
             }),
             SourceKind::Server(Target::Address(_)) => None,

@@ -9,7 +9,6 @@ use crate::time::MonoTime;
 
 use super::action::{Action, Event, SourceId};
 use super::config::{SourceConfig, SourceKind, Target};
-use super::snapshot::{EventLog, PeerEvent};
 use super::{Member, System};
 
 /// Addresses that a `pool` line uses.
@@ -33,8 +32,8 @@ pub(super) struct Source {
     /// address yet.
     pub(super) id: AssociationId,
     pub(super) resolution: Resolution,
-    /// Whether the last resolution found addresses.
-    settled: bool,
+    /// Whether the last resolution found addresses, though perhaps none that was free.
+    pub(super) has_addresses: bool,
 }
 
 /// Where the resolution of a source's name stands.
@@ -54,11 +53,6 @@ impl Source {
             Resolution::Due(at, _) => Some(at),
             Resolution::Settled | Resolution::Pending(_) => None,
         }
-    }
-
-    /// Whether its name has addresses, though perhaps none that is free.
-    pub(super) const fn is_settled(&self) -> bool {
-        self.settled
     }
 
     /// The name to resolve, if it has one.
@@ -85,13 +79,12 @@ impl System {
         for config in self.config.sources.clone() {
             let source = SourceId(self.sources.len());
             let id = self.fresh_id();
-            let literal = match &config.kind {
-                SourceKind::Server(Target::Address(address)) => Some(*address),
-                SourceKind::Server(Target::Name(_)) | SourceKind::Pool(_) | SourceKind::LocalClock { .. } => {
-                    None
-                }
+            let literal = if let SourceKind::Server(Target::Address(address)) = config.kind {
+                Some(address)
+            } else {
+                None
             };
-            let mut entry = Source { config, id, resolution: Resolution::Settled, settled: false };
+            let mut entry = Source { config, id, resolution: Resolution::Settled, has_addresses: false };
             if entry.name().is_some() {
                 entry.resolution = Resolution::Due(now, RETRY_FIRST);
             }
@@ -128,7 +121,7 @@ impl System {
             .filter(|address| family.admits(*address))
             .collect();
         if usable.is_empty() {
-            entry.settled = false;
+            entry.has_addresses = false;
             entry.resolution = Resolution::Due(now + wait, (wait * 2).min(RETRY_LONGEST));
             let reason = answer.err().unwrap_or_else(|| "the name has no address of this family".to_owned());
             // Said while it is news: until the wait has grown to its longest.
@@ -138,7 +131,7 @@ impl System {
             return;
         }
         entry.resolution = Resolution::Settled;
-        entry.settled = true;
+        entry.has_addresses = true;
         let addresses = self.place(source, &name, &usable, now);
         self.look_for_more(source, now);
         if !addresses.is_empty() {
@@ -174,8 +167,7 @@ impl System {
         for id in silent {
             let Some(address) = fresh.next() else { break };
             if let Some(member) = self.members.get_mut(&id) {
-                member.association.rebind(SocketAddr::new(address, port), now);
-                member.events.note(PeerEvent::Restart);
+                member.restart(SocketAddr::new(address, port), now);
                 self.estimator.forget(id);
                 self.actions.push_back(Action::Close(id));
                 placed.push(address);
@@ -198,10 +190,7 @@ impl System {
         // own, and are shown by address: the pool's name would not tell them apart.
         let (id, host) = if entry.capacity() == 1 { (entry.id, host) } else { (self.fresh_id(), None) };
         let association = Association::new(id, remote, options, now);
-        let events = EventLog::new(PeerEvent::Mobilize);
-        let member =
-            Member { association, source, host, events, followed: false, samples: 0, mobilized: now };
-        self.members.insert(id, member);
+        self.members.insert(id, Member::new(association, source, host, now));
     }
 
     /// A member that has stayed silent for eight polls: its name is resolved again, and its next
