@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
-use crate::daemon::Daemon;
+use crate::daemon::{Daemon, command, until};
 
 /// A program of Debian's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,12 +76,26 @@ pub fn start_chronyd(program: &Path, namespace: &str, folder: &Path) -> Daemon {
     let written = fs::write(&conf, text);
     assert!(written.is_ok(), "{written:?}");
     let conf = conf.display().to_string();
-    Daemon::start(
+    let daemon = Daemon::start(
         Some(namespace),
         program,
         &["-x", "-d", "-u", "root", "-f", &conf],
         &folder.join("chronyd.log"),
-    )
+    );
+    serving(namespace, daemon)
+}
+
+/// The daemon, once the port is bound: a client's first packet must not come before its server, for
+/// without `iburst` the second one comes a minute later.
+fn serving(namespace: &str, daemon: Daemon) -> Daemon {
+    // Port 123 as the kernel lists it.
+    let bound = |list: &str| {
+        let output = command(Some(namespace), Path::new("cat")).arg(list).output();
+        output.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains(":007B "))
+    };
+    let served = until(Duration::from_secs(10), || bound("/proc/net/udp"));
+    assert!(served, "the peer in {namespace} does not bind its port");
+    daemon
 }
 
 /// Starts NTPsec's ntpd on a configuration.
@@ -92,5 +107,6 @@ pub fn start_ntpsec(program: &Path, namespace: &str, folder: &Path, configuratio
     let written = fs::write(&conf, configuration);
     assert!(written.is_ok(), "{written:?}");
     let conf = conf.display().to_string();
-    Daemon::start(Some(namespace), program, &["-n", "-c", &conf], &folder.join("ntpsec.log"))
+    let daemon = Daemon::start(Some(namespace), program, &["-n", "-c", &conf], &folder.join("ntpsec.log"));
+    serving(namespace, daemon)
 }
