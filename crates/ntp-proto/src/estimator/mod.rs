@@ -6,20 +6,43 @@
 //! likely; that *interval* is the likelihood used here, not a Gaussian around its middle.
 //!
 //! `path.rs` learns each path's shortest round trip and jitter, `likelihood.rs` turns bounds into
-//! a posterior, `joint.rs` holds one filter over all sources with a bias for each path.
+//! a posterior (`tails.rs` has the numerics), `shapes.rs` learns which likelihood fits a path,
+//! `bank.rs` learns how the oscillator wanders, `track.rs` holds what is known of one source. Here
+//! they become one joint filter over all sources that are followed, with a bias for each path.
 //! Estimates are `f64` seconds in this folder only.
 
-mod joint;
+mod bank;
 mod likelihood;
+mod memory;
 mod path;
+mod shapes;
+mod tails;
+#[cfg(test)]
+mod tests;
+mod track;
 
 use alloc::collections::BTreeMap;
+use core::net::IpAddr;
+use core::time::Duration;
 
 use crate::association::{AssociationId, Measurement};
-use crate::time::{Frequency, MonoTime, NtpDuration, Precision};
+use crate::time::{Frequency, MonoTime, NtpDuration, Precision, UnixTime};
 
-use joint::{JointFilter, Observation};
-use path::PathTracker;
+use bank::{BIASES, Bank, Evidence, MODELS, Moments};
+use memory::PathMemory;
+pub use memory::{Memory, MemoryError};
+use path::Recent;
+use track::{Doubt, JUMP_SHARE_ONE, RouteChange, Track, doubt, rate_doubt, worth};
+
+/// Prior standard deviation of a path's bias, as a share of its round trip.
+const BIAS_SHARE: f64 = 0.03;
+
+/// How much older than the newest sample another may be; its error is what drifts in that time.
+/// Answers that arrive together are read in the order of their sockets, not of their stamps.
+const LATENESS_MAX: Duration = Duration::from_millis(100);
+
+/// The most sources in the joint filter; its cost grows with their square.
+pub const FOLLOWED_MAX: usize = 24;
 
 /// What is known of the undisciplined clock at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,30 +53,98 @@ pub struct Estimate {
     pub frequency: Frequency,
     /// Standard deviation of `lead`, the unknowable asymmetry of the paths included.
     pub uncertainty: NtpDuration,
+    /// Standard deviation of what can be measured: of `lead` plus the bias of the best path.
+    pub noise: NtpDuration,
     /// Standard deviation of `frequency`.
     pub frequency_uncertainty: Frequency,
 }
 
 /// How a sample compared with what was expected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Fit {
     /// The sample lay where the estimate and the path's jitter let expect it.
     pub expected: bool,
+    /// How far it lay from there.
+    pub residual: NtpDuration,
     /// The sample was so far off that another should confirm or refute it soon.
-    pub verify: bool,
+    pub verify: Verify,
+    /// The clock has jumped, as a second sample confirms: there is an error to be taken out fast.
+    pub jumped: bool,
+    /// What the sample was worth, for the poll law.
+    pub worth: Worth,
 }
 
-/// The joint estimate over all sources that are fed to it.
+/// Whose next sample should come soon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verify {
+    /// Nobody's.
+    Nobody,
+    /// The same source's: there is no other.
+    Same,
+    /// The others': only they can tell a jump of the clock from a jump of this source.
+    Others,
+}
+
+/// What a sample was worth.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Worth {
+    /// Variance of the measured quantity before the sample over that after it: how much the interval
+    /// before it has cost.
+    pub gain: f64,
+    /// Standard deviation before it, in units of what the path's jitter allows.
+    pub looseness: f64,
+    /// The path's route has just changed.
+    pub jumped: bool,
+    /// It may be changing: the next samples will tell.
+    pub suspect: bool,
+}
+
+/// An exchange that has been taken in by its source's own filter.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sample {
+    evidence: Evidence,
+    /// What it was worth to that filter.
+    pub worth: Worth,
+    /// Whether it lay where that filter expected it.
+    expected: bool,
+}
+
+/// What has been learnt of the oscillator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Oscillator {
+    /// How far its frequency wanders in a second, one standard deviation.
+    pub wander: Frequency,
+    /// How much each model of its wander has to say, in percent, the steadiest first.
+    pub models: [u8; MODELS],
+}
+
+/// What has been learnt of a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Path {
+    /// Its shortest round trip.
+    pub shortest: NtpDuration,
+    /// The scale of one leg's queueing.
+    pub scale: NtpDuration,
+    /// How far ahead it makes the clock seem, as far as other paths tell; `None` if it is not followed.
+    pub bias: Option<NtpDuration>,
+    /// The likelihood that fits it best.
+    pub shape: &'static str,
+}
+
+/// Filters over all sources: one for each, and one joint.
 #[derive(Clone, Debug)]
 pub struct Estimator {
-    filter: Option<JointFilter>,
+    joint: Option<Bank>,
+    /// The sources in the joint filter, in the order of their biases.
+    followed: Vec<AssociationId>,
     /// Subtracted from every lead before it becomes an `f64`, so that microseconds keep their
     /// digits on a clock that is years off.
-    origin: NtpDuration,
-    paths: BTreeMap<AssociationId, PathTracker>,
+    origin: Option<NtpDuration>,
+    tracks: BTreeMap<AssociationId, Track>,
     prior: Frequency,
     prior_deviation: Frequency,
     precision: Precision,
+    memory: Option<Memory>,
 }
 
 impl Estimator {
@@ -61,78 +152,387 @@ impl Estimator {
     /// it may be off; `precision` is the local clock's.
     pub const fn new(prior: Frequency, prior_deviation: Frequency, precision: Precision) -> Self {
         Self {
-            filter: None,
-            origin: NtpDuration::ZERO,
-            paths: BTreeMap::new(),
+            joint: None,
+            followed: Vec::new(),
+            origin: None,
+            tracks: BTreeMap::new(),
             prior,
             prior_deviation,
             precision,
+            memory: None,
         }
     }
 
-    /// Takes in one exchange with `source`. `None` if it could not be used: its time did not
-    /// advance, or its numbers were not finite.
-    pub fn observe(&mut self, source: AssociationId, sample: &Measurement) -> Option<Fit> {
-        let filter = self.filter.get_or_insert_with(|| {
-            self.origin = sample.lead();
-            JointFilter::new(sample.at, self.prior.as_ratio(), self.prior_deviation.as_ratio())
-        });
-        let forward = (sample.forward + self.origin).as_seconds_f64();
-        let backward = (sample.backward - self.origin).as_seconds_f64();
-        let path = self.paths.entry(source).or_default();
-        let floor = resolution_variance(self.precision, sample.precision);
-        let view = path.observe(forward + backward, floor)?;
-        let fit = filter.observe(&Observation {
-            source,
-            at: sample.at,
-            middle: (backward - forward) / 2.0,
-            view,
-        })?;
-        self.rebase();
-        Some(fit)
+    /// Takes over what an earlier run has learnt of models and paths.
+    pub fn remember(&mut self, memory: Memory) {
+        self.memory = Some(memory);
     }
 
-    /// The estimate, carried forward to `now`. `None` before the first sample.
-    pub fn estimate(&self, now: MonoTime) -> Option<Estimate> {
-        let (lead, frequency, variance, frequency_variance) = self.filter.as_ref()?.project(now);
-        Some(Estimate {
-            lead: NtpDuration::from_seconds_f64(lead) + self.origin,
-            frequency: Frequency::from_ratio(frequency),
-            uncertainty: NtpDuration::from_seconds_f64(variance.sqrt()),
-            frequency_uncertainty: Frequency::from_ratio(frequency_variance.sqrt()),
+    /// What has been learnt, for the next run. `None` before the first sample.
+    pub fn memory(
+        &self,
+        now: MonoTime,
+        date: UnixTime,
+        address: impl Fn(AssociationId) -> Option<IpAddr>,
+    ) -> Option<Memory> {
+        let bank = self.joint.as_ref()?;
+        let moments = bank.project(now);
+        let paths = self.followed.iter().filter_map(|id| {
+            let track = self.tracks.get(id)?;
+            Some(PathMemory {
+                address: address(*id)?,
+                minimum: track.path.minimum(),
+                scale: track.path.scale(),
+                residual: track.shapes.residual(),
+                shapes: *track.shapes.weights(),
+            })
+        });
+        Some(Memory {
+            written: date,
+            frequency: -Frequency::from_ratio(moments.rate),
+            deviation: Frequency::from_ratio(moments.rate_variance.max(0.0).sqrt()),
+            wander: bank.wander_variance().sqrt(),
+            weights: *bank.weights(),
+            paths: paths.collect(),
         })
     }
 
-    /// A source is no longer followed: what it taught stays, its path is forgotten.
-    pub fn forget(&mut self, source: AssociationId) {
-        self.paths.remove(&source);
-        if let Some(filter) = &mut self.filter {
-            filter.forget(source);
+    /// Takes one exchange into its source's own filter. The address and the date are for what an earlier
+    /// run may have learnt of its path. `None` if it cannot be used: its numbers are
+    /// not finite, or it is older than what is known already.
+    pub fn observe(
+        &mut self,
+        source: AssociationId,
+        address: IpAddr,
+        date: UnixTime,
+        exchange: &Measurement,
+    ) -> Option<Sample> {
+        let origin = *self.origin.get_or_insert_with(|| exchange.lead());
+        let forward = (exchange.forward + origin).as_seconds_f64();
+        let backward = (exchange.backward - origin).as_seconds_f64();
+        let middle = (backward - forward) / 2.0;
+        if !middle.is_finite() {
+            return None;
+        }
+        let prior = self.prior_moments(middle);
+        let known = || self.memory.as_ref().and_then(|memory| memory.path(address, date)).copied();
+        let track = self.tracks.entry(source).or_insert_with(|| Track::new(exchange.at, &prior, known()));
+        if exchange.at + LATENESS_MAX < track.solo.at() {
+            return None;
+        }
+        let floor = resolution_variance(self.precision, exchange.precision);
+        let recent = Recent { at: exchange.at, middle, round_trip: forward + backward };
+        track.observe(recent, floor).map(|(evidence, worth, expected)| Sample { evidence, worth, expected })
+    }
+
+    /// Takes a sample of a source that is followed into the joint filter. `voters` are all that are heard
+    /// and have a say, this one among them, whether they are followed or set aside.
+    pub fn follow(
+        &mut self,
+        source: AssociationId,
+        sample: &Sample,
+        voters: &[AssociationId],
+    ) -> Option<Fit> {
+        let evidence = &sample.evidence;
+        let track = self.tracks.get_mut(&source)?;
+        let unknown_bias = BIAS_SHARE * evidence.view.round_trip;
+        let Some(bank) = &mut self.joint else {
+            let mut bank = track.solo.clone();
+            if let Some(memory) = &self.memory {
+                bank.weigh(&memory.tempered());
+            }
+            bank.split_bias(unknown_bias);
+            self.joint = Some(bank);
+            self.followed.push(source);
+            return Some(Fit {
+                expected: sample.expected,
+                residual: NtpDuration::ZERO,
+                verify: Verify::Nobody,
+                jumped: false,
+                worth: sample.worth,
+            });
+        };
+        if evidence.at + LATENESS_MAX < bank.at() {
+            return None;
+        }
+        bank.advance(evidence.at);
+        let bias = match self.followed.iter().position(|known| *known == source) {
+            Some(position) => BIASES + position,
+            None if self.followed.len() >= FOLLOWED_MAX => return None,
+            None => {
+                self.followed.push(source);
+                bank.add_bias(unknown_bias)
+            }
+        };
+        if evidence.view.jump > 0.0 {
+            jump(bank, bias, evidence, track);
+        }
+        let alone = voters.len() <= 1;
+        let lesson = bank.learn(Some(bias), evidence, &mut track.shapes, !alone);
+        let worth = worth(evidence, &lesson, &track.shapes);
+        let doubt = doubt(evidence, &lesson);
+        let reaction = self.react(source, evidence, doubt, voters);
+        match reaction {
+            Reaction::None | Reaction::Verify => {}
+            Reaction::Confirmed => self.learn_again(source, bias, evidence, |bank| {
+                let residual = lesson.residual.abs();
+                if alone || !lesson.wanders {
+                    bank.widen_lead(residual);
+                }
+                // With others to ask, no few seconds between two samples need tell the frequency.
+                if alone {
+                    bank.widen_rate(rate_doubt(residual));
+                }
+            }),
+            Reaction::Alone => self.learn_again(source, bias, evidence, |bank| {
+                bank.widen(bias, lesson.residual.abs());
+            }),
+        }
+        self.rebase();
+        Some(Fit {
+            expected: lesson.outlier < 0.5,
+            residual: NtpDuration::from_seconds_f64(lesson.residual),
+            verify: match (reaction, voters.len()) {
+                (Reaction::None | Reaction::Alone, _) => Verify::Nobody,
+                (Reaction::Verify | Reaction::Confirmed, 0 | 1) => Verify::Same,
+                (Reaction::Verify | Reaction::Confirmed, _) => Verify::Others,
+            },
+            jumped: reaction == Reaction::Confirmed,
+            worth,
+        })
+    }
+
+    /// What an outlier means. Two in a row that agree mean that the clock has jumped, if there is but
+    /// one voter. With more, a majority of all voters must say so, not of those that happen to be
+    /// followed; if another one still sees the clock where it was, it is this source that has moved.
+    fn react(
+        &mut self,
+        source: AssociationId,
+        evidence: &Evidence,
+        doubt: Doubt,
+        voters: &[AssociationId],
+    ) -> Reaction {
+        let joint = self.joint.as_ref().map_or(0.0, |bank| bank.moments().lead);
+        let Some(track) = self.tracks.get_mut(&source) else { return Reaction::None };
+        let before = track.suspicion;
+        track.suspicion = match doubt {
+            Doubt::None => None,
+            Doubt::Vague => return Reaction::None,
+            Doubt::Outlier(residual) => Some((residual, evidence.at)),
+        };
+        let Doubt::Outlier(residual) = doubt else {
+            track.last_inlier = Some(evidence.at);
+            return Reaction::None;
+        };
+        let agrees = |other: f64| (residual - other).abs() < residual.abs() / 2.0;
+        let repeated = before.filter(|(first, _)| agrees(*first));
+        if voters.len() <= 1 {
+            return if repeated.is_some() { Reaction::Confirmed } else { Reaction::Verify };
+        }
+        let others = || {
+            let others = voters.iter().filter(|other| **other != source);
+            others.filter_map(|other| Some((self.followed.contains(other), self.tracks.get(other)?)))
+        };
+        // Of those that are not followed, their own filters tell whether they have seen the jump.
+        let saw = |(followed, other): &(bool, &Track)| {
+            if *followed {
+                let young = |at: MonoTime| evidence.at.since(at) < SUSPICION_AGE;
+                other.suspicion.is_some_and(|(first, at)| agrees(first) && young(at))
+            } else {
+                agrees(other.solo.project(evidence.at).lead - joint)
+            }
+        };
+        let agreeing = 1 + others().filter(saw).count();
+        if 2 * agreeing > voters.len() {
+            return Reaction::Confirmed;
+        }
+        let contradicted = |since: MonoTime| {
+            others().any(|(_, other)| other.last_inlier.is_some_and(|inlier| inlier > since))
+        };
+        match repeated {
+            Some((_, since)) if contradicted(since) => Reaction::Alone,
+            _ => Reaction::Verify,
         }
     }
 
-    /// Forgets everything but the frequency believed at first.
+    /// Takes a sample in once more, now that it is known what it means.
+    fn learn_again(
+        &mut self,
+        source: AssociationId,
+        bias: usize,
+        evidence: &Evidence,
+        prepare: impl FnOnce(&mut Bank),
+    ) {
+        let (Some(bank), Some(track)) = (&mut self.joint, self.tracks.get_mut(&source)) else { return };
+        prepare(bank);
+        bank.learn(Some(bias), evidence, &mut track.shapes, false);
+        for track in self.tracks.values_mut() {
+            track.suspicion = None;
+        }
+    }
+
+    /// The joint estimate, carried forward to `now`. `None` before the first sample.
+    pub fn estimate(&self, now: MonoTime) -> Option<Estimate> {
+        let bank = self.joint.as_ref()?;
+        let paths = (0..self.followed.len()).map(|position| bank.measured_mixture(Some(BIASES + position)));
+        let noise = paths.map(|belief| belief.variance).fold(f64::INFINITY, f64::min);
+        Some(self.present(&bank.project(now), noise))
+    }
+
+    /// What has been learnt of the oscillator; `None` before the first sample.
+    pub fn oscillator(&self) -> Option<Oscillator> {
+        let bank = self.joint.as_ref()?;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 100")]
+        let percent = |weight: f64| (weight * 100.0).round() as u8;
+        Some(Oscillator {
+            wander: Frequency::from_ratio(bank.wander_variance().sqrt()),
+            models: bank.weights().map(percent),
+        })
+    }
+
+    /// What has been learnt of a source's path.
+    pub fn path(&self, source: AssociationId) -> Option<Path> {
+        let track = self.tracks.get(&source)?;
+        let position = self.followed.iter().position(|known| *known == source);
+        let bias = position.zip(self.joint.as_ref()).map(|(position, bank)| bank.bias(BIASES + position));
+        Some(Path {
+            shortest: NtpDuration::from_seconds_f64(track.path.minimum()),
+            scale: NtpDuration::from_seconds_f64(track.path.scale()),
+            bias: bias.map(NtpDuration::from_seconds_f64),
+            shape: track.shapes.likeliest(),
+        })
+    }
+
+    /// What one source alone says, carried forward to `now`.
+    pub fn solo(&self, source: AssociationId, now: MonoTime) -> Option<Estimate> {
+        let moments = self.tracks.get(&source)?.solo.project(now);
+        Some(self.present(&moments, moments.lead_variance))
+    }
+
+    /// Whether a source is in the joint filter.
+    pub fn follows(&self, source: AssociationId) -> bool {
+        self.followed.contains(&source)
+    }
+
+    /// A source is no longer followed: what it taught stays, its bias is forgotten.
+    pub fn leave(&mut self, source: AssociationId) {
+        if let Some(position) = self.followed.iter().position(|known| *known == source) {
+            self.followed.remove(position);
+            if let Some(bank) = &mut self.joint {
+                bank.remove_bias(BIASES + position);
+            }
+        }
+    }
+
+    /// A source is gone.
+    pub fn forget(&mut self, source: AssociationId) {
+        self.leave(source);
+        self.tracks.remove(&source);
+    }
+
+    /// The joint filter forgets everything but the frequency believed at first.
     pub fn restart(&mut self) {
-        self.filter = None;
-        self.paths.clear();
+        self.joint = None;
+        self.followed.clear();
     }
 
     /// The lead may be off by `doubt`.
     pub fn widen(&mut self, doubt: NtpDuration) {
-        if let Some(filter) = &mut self.filter {
-            filter.widen(doubt.as_seconds_f64());
+        if let Some(bank) = &mut self.joint {
+            bank.widen_lead(doubt.as_seconds_f64());
+        }
+    }
+
+    /// The clock has been out of sight: whatever anybody knew of the lead may be off by `lead`, and of
+    /// the frequency by `frequency`.
+    pub fn lose_sight(&mut self, lead: NtpDuration, frequency: Frequency) {
+        let (lead, frequency) = (lead.as_seconds_f64(), frequency.as_ratio());
+        for bank in self.tracks.values_mut().map(|track| &mut track.solo).chain(self.joint.as_mut()) {
+            bank.widen_lead(lead);
+            bank.widen_rate(frequency);
+        }
+    }
+
+    /// Bytes that one source costs here, its share of the joint filter not included.
+    pub fn bytes_per_source(&self) -> usize {
+        let of = |track: &Track| size_of::<Track>() + track.heap_size();
+        self.tracks.values().map(of).max().unwrap_or(0)
+    }
+
+    /// Bytes that the joint filter takes, all sources together.
+    pub fn bytes_shared(&self) -> usize {
+        size_of::<Self>() + self.joint.as_ref().map_or(0, Bank::heap_size)
+    }
+
+    fn prior_moments(&self, lead: f64) -> Moments {
+        Moments {
+            lead,
+            rate: self.prior.as_ratio(),
+            lead_variance: 1.0,
+            covariance: 0.0,
+            rate_variance: self.prior_deviation.as_ratio().powi(2),
+        }
+    }
+
+    fn present(&self, moments: &Moments, noise: f64) -> Estimate {
+        Estimate {
+            lead: NtpDuration::from_seconds_f64(moments.lead) + self.origin.unwrap_or(NtpDuration::ZERO),
+            frequency: Frequency::from_ratio(moments.rate),
+            uncertainty: NtpDuration::from_seconds_f64(moments.lead_variance.max(0.0).sqrt()),
+            noise: NtpDuration::from_seconds_f64(noise.min(moments.lead_variance).max(0.0).sqrt()),
+            frequency_uncertainty: Frequency::from_ratio(moments.rate_variance.max(0.0).sqrt()),
         }
     }
 
     /// Moves the origin along once the lead has grown past a second.
     fn rebase(&mut self) {
-        if let Some(filter) = &mut self.filter
-            && filter.lead().abs() > 1.0
-        {
-            let shift = NtpDuration::from_seconds_f64(filter.lead());
-            filter.shift_lead(-shift.as_seconds_f64());
-            self.origin += shift;
+        let (Some(bank), Some(origin)) = (&mut self.joint, self.origin) else { return };
+        let lead = bank.moments().lead;
+        if lead.abs() > 1.0 {
+            let shift = NtpDuration::from_seconds_f64(lead);
+            let seconds = shift.as_seconds_f64();
+            bank.shift_lead(-seconds);
+            for track in self.tracks.values_mut() {
+                track.shift_lead(-seconds);
+            }
+            self.origin = Some(origin + shift);
         }
+    }
+}
+
+/// How long one outlier may wait for another source's that agrees with it.
+const SUSPICION_AGE: Duration = Duration::from_mins(75);
+
+/// What an outlier leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reaction {
+    /// The sample was none.
+    None,
+    /// Other samples should confirm or refute it soon.
+    Verify,
+    /// The clock has jumped.
+    Confirmed,
+    /// The source has moved, and the clock has not.
+    Alone,
+}
+
+/// The path has another route: its bias may be another.
+fn jump(bank: &mut Bank, bias: usize, evidence: &Evidence, track: &mut Track) {
+    let view = &evidence.view;
+    track.shapes.start_over();
+    if view.new_path {
+        // The earlier packets were queued, and by up to this much the lead was misjudged.
+        bank.widen_lead(JUMP_SHARE_ONE * view.jump);
+        return;
+    }
+    let (here, measured) = (bank.moments(), bank.measured_mixture(Some(bias)));
+    let expected = |at: MonoTime| measured.mean - here.rate * evidence.at.since(at).as_secs_f64();
+    match track.change_route(view, bank.bias(bias), measured.variance, expected) {
+        RouteChange::Recalled { bias: mean, deviation } => {
+            bank.recall_bias(bias, mean);
+            bank.widen(bias, deviation);
+        }
+        RouteChange::Moved { deviation } => bank.widen(bias, deviation),
     }
 }
 

@@ -1,0 +1,236 @@
+//! All that is known of one source: its path, its own filter, and the routes that it had before.
+
+use crate::time::MonoTime;
+
+use super::Worth;
+use super::bank::{Bank, Evidence, Lesson, Moments};
+use super::memory::PathMemory;
+use super::path::{PathTracker, PathView, Recent};
+use super::shapes::PathShapes;
+
+/// Routes remembered.
+const ROUTES: usize = 8;
+
+/// A route is an earlier one if its shortest round trip is within this share of the jump.
+const ROUTE_MATCH: f64 = 0.1;
+
+/// How much of a route's jump its bias may have taken, if the samples say that it was not one leg's.
+const JUMP_SHARE_BOTH: f64 = 0.005;
+
+/// How much, if they say that it was.
+pub(super) const JUMP_SHARE_ONE: f64 = 0.5;
+
+/// What remains unknown of the bias of a route that has come back.
+const JUMP_SHARE_RECALLED: f64 = 0.02;
+
+/// Round trips by which a path is recognised, and how many jitter scales their least may be off.
+const MEMORY_TRIPS: u32 = 8;
+const MEMORY_MATCH: f64 = 3.0;
+
+/// How far an outlier that awaits confirmation lay off, and when it came.
+pub(super) type Suspicion = (f64, MonoTime);
+
+/// One source.
+#[derive(Clone, Debug)]
+pub(super) struct Track {
+    pub(super) path: PathTracker,
+    /// Judges the source by itself, so that it cannot drag what judges it.
+    pub(super) solo: Bank,
+    pub(super) solo_shapes: PathShapes,
+    pub(super) solo_suspicion: Option<Suspicion>,
+    /// The likelihoods of the joint filter for this path.
+    pub(super) shapes: PathShapes,
+    pub(super) suspicion: Option<Suspicion>,
+    /// When a sample was last where the joint filter expected it.
+    pub(super) last_inlier: Option<MonoTime>,
+    routes: Vec<Route>,
+    /// What an earlier run has learnt, until the path shows whether it is still the same.
+    remembered: Option<PathMemory>,
+}
+
+/// A route that the path had.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Route {
+    minimum: f64,
+    bias: f64,
+}
+
+/// What a change of route may have done to a bias.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum RouteChange {
+    /// It has become the one that it was when this route was last in use, within so much.
+    Recalled { bias: f64, deviation: f64 },
+    /// It has moved by something of this deviation.
+    Moved { deviation: f64 },
+}
+
+impl Track {
+    /// A source that is heard for the first time.
+    pub(super) fn new(at: MonoTime, prior: &Moments, remembered: Option<PathMemory>) -> Self {
+        Self {
+            path: PathTracker::default(),
+            solo: Bank::new(at, prior),
+            solo_shapes: PathShapes::plain(),
+            solo_suspicion: None,
+            shapes: PathShapes::all(),
+            suspicion: None,
+            last_inlier: None,
+            routes: Vec::with_capacity(ROUTES),
+            remembered,
+        }
+    }
+
+    /// Takes an exchange into the path and into the source's own filter.
+    pub(super) fn observe(&mut self, exchange: Recent, floor: f64) -> Option<(Evidence, Worth, bool)> {
+        let view = self.path.observe(exchange, floor)?;
+        self.compare_with_memory();
+        let evidence = Evidence { at: exchange.at, middle: exchange.middle, view };
+        self.solo.advance(exchange.at);
+        if view.jump > 0.0 {
+            self.solo.widen_lead(JUMP_SHARE_ONE * view.jump);
+            self.solo_shapes.start_over();
+        }
+        let lesson = self.solo.learn(None, &evidence, &mut self.solo_shapes, false);
+        self.follow_jump(&evidence, &lesson);
+        Some((evidence, worth(&evidence, &lesson, &self.solo_shapes), lesson.outlier < 0.5))
+    }
+
+    /// Two outliers in a row that agree: the source, or the clock, has jumped.
+    fn follow_jump(&mut self, evidence: &Evidence, lesson: &Lesson) {
+        let before = self.solo_suspicion.take();
+        let residual = match doubt(evidence, lesson) {
+            Doubt::None => return,
+            Doubt::Vague => {
+                self.solo_suspicion = before;
+                return;
+            }
+            Doubt::Outlier(residual) => residual,
+        };
+        if before.is_some_and(|(first, _)| (residual - first).abs() < residual.abs() / 2.0) {
+            self.solo.widen_lead(residual.abs());
+            self.solo.widen_rate(rate_doubt(residual));
+            self.solo.learn(None, evidence, &mut self.solo_shapes, false);
+        } else {
+            self.solo_suspicion = Some((residual, evidence.at));
+        }
+    }
+
+    /// Once the first round trips agree with what an earlier run saw, what it learnt counts.
+    fn compare_with_memory(&mut self) {
+        if self.path.seen() < MEMORY_TRIPS {
+            return;
+        }
+        let Some(memory) = self.remembered.take() else { return };
+        if (self.path.minimum() - memory.minimum).abs() < MEMORY_MATCH * memory.scale {
+            self.path.remember(memory.minimum, memory.scale);
+            self.shapes.remember(memory.shapes, memory.residual);
+        }
+    }
+
+    /// What a change of route does to the bias that it had. `expected` tells where the middle of an
+    /// exchange at a time was to be expected, `variance` how well that is known.
+    pub(super) fn change_route(
+        &mut self,
+        view: &PathView,
+        bias: f64,
+        variance: f64,
+        expected: impl Fn(MonoTime) -> f64,
+    ) -> RouteChange {
+        let (minimum, old_minimum) = (self.path.minimum(), view.minimum_before);
+        let near = |route: &Route| (route.minimum - minimum).abs() < ROUTE_MATCH * view.jump + view.scale;
+        let known = self.routes.iter().rev().find(|route| near(route)).copied();
+        self.routes.retain(|route| (route.minimum - old_minimum).abs() >= view.scale);
+        if self.routes.len() == ROUTES {
+            self.routes.remove(0);
+        }
+        self.routes.push(Route { minimum: old_minimum, bias });
+        if let Some(route) = known {
+            let deviation = JUMP_SHARE_RECALLED * view.jump;
+            return RouteChange::Recalled { bias: route.bias, deviation };
+        }
+        let (mut sum, mut weights) = (0.0, 0.0);
+        for exchange in self.path.recent() {
+            let excess = exchange.round_trip - minimum;
+            let weight = 1.0 / (excess.powi(2) / 4.0 + view.scale.powi(2) / 16.0 + view.edge_variance);
+            sum += weight * (exchange.middle - expected(exchange.at));
+            weights += weight;
+        }
+        let (residual, noise) = (sum / weights, variance + 1.0 / weights);
+        let ln_likelihood = |share: f64| {
+            let total = noise + (share * view.jump).powi(2);
+            -residual.powi(2) / (2.0 * total) - total.ln() / 2.0
+        };
+        let both = ln_likelihood(JUMP_SHARE_BOTH) > ln_likelihood(JUMP_SHARE_ONE);
+        let share = if both { JUMP_SHARE_BOTH } else { JUMP_SHARE_ONE };
+        RouteChange::Moved { deviation: share * view.jump }
+    }
+
+    /// Moves the origin that leads are counted from.
+    pub(super) fn shift_lead(&mut self, by: f64) {
+        self.solo.shift_lead(by);
+        self.path.shift_middles(by);
+    }
+
+    /// Bytes on the heap.
+    pub(super) fn heap_size(&self) -> usize {
+        self.solo.heap_size() + self.path.heap_size() + self.routes.capacity() * size_of::<Route>()
+    }
+}
+
+/// Posterior probability from which a sample is taken for an outlier.
+const OUTLIER_FROM: f64 = 0.7;
+
+/// The shortest time over which a frequency can have gone wrong, in seconds.
+const FREQUENCY_SPAN_MIN: f64 = 16.0;
+
+/// The most that a frequency is taken to have gone wrong.
+const FREQUENCY_DOUBT_MAX: f64 = 1e-4;
+
+/// Whether a sample was an outlier.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Doubt {
+    /// It was none.
+    None,
+    /// It was, but a sample as wide as this one may well lie anywhere.
+    Vague,
+    /// It was, by so much.
+    Outlier(f64),
+}
+
+/// Judges a sample by what a bank made of it.
+pub(super) fn doubt(evidence: &Evidence, lesson: &Lesson) -> Doubt {
+    let view = &evidence.view;
+    let residual = lesson.residual;
+    let telling = view.width < 4.0 * view.scale || view.jump > 0.0 || residual.abs() > 2.0 * view.width;
+    if lesson.outlier < OUTLIER_FROM {
+        Doubt::None
+    } else if view.suspect || !telling {
+        Doubt::Vague
+    } else {
+        Doubt::Outlier(residual)
+    }
+}
+
+/// How much the frequency may have gone wrong for a clock that has jumped.
+pub(super) fn rate_doubt(residual: f64) -> f64 {
+    (residual / (4.0 * FREQUENCY_SPAN_MIN)).abs().min(FREQUENCY_DOUBT_MAX)
+}
+
+/// Below this nobody polls more often for a tighter estimate, in seconds.
+const LOOSENESS_FLOOR: f64 = 2e-6;
+
+/// The scale of exponential queues on both legs over the deviation of the residuals that they cause.
+const SCALE_OF_RESIDUAL: f64 = core::f64::consts::SQRT_2;
+
+/// What a sample was worth to a filter.
+pub(super) fn worth(evidence: &Evidence, lesson: &Lesson, shapes: &PathShapes) -> Worth {
+    let view = &evidence.view;
+    // Noise of the stamps looks like queueing in the round trips, but not in the residuals.
+    let jitter = view.scale.min(SCALE_OF_RESIDUAL * shapes.residual().sqrt());
+    Worth {
+        gain: lesson.variance_before / lesson.variance_after,
+        looseness: lesson.variance_before.sqrt() / (jitter + LOOSENESS_FLOOR),
+        jumped: view.jump > 0.0,
+        suspect: view.suspect || view.odd,
+    }
+}
