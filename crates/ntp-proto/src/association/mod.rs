@@ -15,6 +15,7 @@ mod tests;
 
 use core::net::SocketAddr;
 
+use crate::estimator::Worth;
 use crate::random::Rng;
 use crate::time::{Frequency, MonoTime, NtpDuration, NtpTimestamp, PollExponent, Precision, Reading};
 use crate::wire::{Header, KissCode, Leap, Packet, ReferenceId, Stratum, Version};
@@ -56,6 +57,8 @@ pub struct AssociationOptions {
     pub version: Version,
     /// Eight quick packets at the start and after an outage.
     pub iburst: bool,
+    /// Eight quick packets at every poll of a server that answers.
+    pub burst: bool,
     /// The shortest poll interval.
     pub minpoll: PollExponent,
     /// The longest poll interval.
@@ -73,6 +76,7 @@ impl Default for AssociationOptions {
         Self {
             version: Version::V4,
             iburst: false,
+            burst: false,
             minpoll: PollExponent::DEFAULT_MIN,
             maxpoll: PollExponent::DEFAULT_MAX,
             prefer: false,
@@ -277,14 +281,30 @@ impl Association {
         *self = Self::new(self.id, remote, self.options.clone(), now);
     }
 
+    /// What is under way says nothing: UTC has leapt, or the clock was out of sight.
+    pub fn abandon_request(&mut self) {
+        self.state.outstanding = None;
+    }
+
+    /// Asks again at once, and a few times in a row.
+    pub fn measure_anew(&mut self, now: MonoTime) {
+        self.abandon_request();
+        self.state.poll.measure_anew(now, &self.options);
+    }
+
+    /// The clock may have gone anywhere: what was measured before says nothing of it now.
+    pub fn forget_samples(&mut self) {
+        self.state.register.clear();
+    }
+
     /// Asks again within `seconds`, to confirm something surprising.
     pub fn verify_within(&mut self, now: MonoTime, seconds: u64) {
         self.state.poll.verify_within(now, seconds, &self.options);
     }
 
-    /// Lengthens or shortens the poll interval, by whether the last sample fitted expectation.
-    pub fn judge_poll(&mut self, fits: bool) {
-        self.state.poll.judge(fits, &self.options);
+    /// Lengthens or shortens the poll interval, by what the last sample was worth.
+    pub fn judge_poll(&mut self, now: MonoTime, worth: &Worth) {
+        self.state.poll.judge(now, worth, &self.options);
     }
 
     /// Its number.
@@ -354,6 +374,9 @@ impl State {
                 self.server = Some(report);
                 self.kiss = None;
                 let missed = self.reach.unanswered();
+                if self.register.latest().is_none() {
+                    self.poll.begin(now, options);
+                }
                 self.reach.mark();
                 self.register.push(measurement);
                 self.poll.answered(now, missed, options);
@@ -399,17 +422,17 @@ impl State {
 
     /// How far from true time this source may put us, all the way to the reference clock
     /// (RFC 5905 §11.1 root distance, with our own measured jitter in place of the startup
-    /// dispersion). `rate` is how fast the undisciplined clock gains. `None` before the first good
-    /// answer.
-    pub fn root_distance(&self, now: MonoTime, rate: Frequency) -> Option<NtpDuration> {
+    /// dispersion). `rate` is how fast the undisciplined clock gains, `least` the shortest round trip
+    /// that is reckoned with (`tos mindist`). `None` before the first good answer.
+    pub fn root_distance(&self, now: MonoTime, rate: Frequency, least: NtpDuration) -> Option<NtpDuration> {
         let server = self.server.as_ref()?;
         let best = self.register.best()?;
-        let age = aging(now.since(best.at));
+        let latest = self.register.latest()?;
         Some(
-            (server.root_delay + best.delay.abs()).half()
+            (server.root_delay + best.delay.abs()).max(least).half()
                 + server.root_dispersion
                 + best.dispersion
-                + age
+                + aging(now.since(latest.at))
                 + self.register.jitter(rate),
         )
     }

@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use crate::estimator::Worth;
 use crate::random::{Rng, below};
 use crate::time::{MonoTime, PollExponent};
 
@@ -11,8 +12,29 @@ use super::{AssociationOptions, Reach};
 /// From this many unanswered polls on, each further one lengthens the interval.
 const UNANSWERED_MAX: u32 = 8;
 
-/// Where the jiggle counter tips over (RFC 5905 §11.3 LIMIT).
-const JIGGLE_LIMIT: i32 = 30;
+/// Where the score tips over, in thousandths.
+const SCORE_LIMIT: i32 = 1000;
+
+/// What a sample adds to the score, or takes away at least, in thousandths.
+const SCORE_STEP: i32 = 130;
+
+/// A sample that makes the variance less than this many times smaller was not needed so soon.
+const GAIN_LOW: f64 = 4.0;
+
+/// One that makes it more than this many times smaller came late.
+const GAIN_HIGH: f64 = 6.0;
+
+/// How many times as often a path is asked whose route may be changing.
+const HURRY: u32 = 8;
+
+/// Hurried polls in a row; each ordinary one allows another.
+const HURRIED_MAX: u32 = 14;
+
+/// The most that one late sample counts, in steps.
+const LATE_MAX: f64 = 4.0;
+
+/// How long a burst takes.
+const BURST_LENGTH: Duration = Duration::from_secs(16);
 
 /// How soon a request that could not leave is tried again, at first and at last: a machine whose
 /// network comes up late should not wait out a poll interval.
@@ -30,7 +52,14 @@ pub struct PollProcess {
     /// Raised by RATE kisses.
     floor: PollExponent,
     burst: Burst,
-    jiggle: i32,
+    /// In thousandths: positive if polls could be rarer.
+    score: i32,
+    /// The packet before this one belonged to a burst.
+    bursting: bool,
+    /// The interval before it was lengthened for want of answers.
+    before_silence: Option<PollExponent>,
+    /// Hurried polls that are left.
+    patience: u32,
     /// Since when extra packets are counted, and how many there were.
     verified: (Option<MonoTime>, u32),
     next: MonoTime,
@@ -42,7 +71,10 @@ impl PollProcess {
             interval: options.minpoll,
             floor: options.minpoll,
             burst: if options.iburst { Burst::START } else { Burst::OVER },
-            jiggle: 0,
+            score: 0,
+            bursting: false,
+            before_silence: None,
+            patience: HURRIED_MAX,
             verified: (None, 0),
             next: start,
         }
@@ -57,21 +89,40 @@ impl PollProcess {
         rng: &mut dyn Rng,
     ) {
         if reach.unanswered() > UNANSWERED_MAX {
+            self.before_silence.get_or_insert(self.interval);
             self.interval = self.interval.longer().min(self.longest(options));
         }
+        // Where polls are close together anyway, more packets would only annoy.
+        let roomy = self.interval.interval() > BURST_LENGTH;
+        if self.burst.is_over() && !self.bursting && options.burst && !reach.is_unreachable() && roomy {
+            self.burst = Burst::EACH;
+        }
+        self.bursting = !self.burst.is_over();
         self.next = match self.burst.next_gap() {
             Some(seconds) => now + Duration::from_secs(seconds),
             None => now + randomised(self.interval.interval(), rng),
         };
     }
 
+    /// The first good answer has come: the quick packets count from here, for a server that was not
+    /// synchronized itself has wasted those before.
+    pub(super) fn begin(&mut self, now: MonoTime, options: &AssociationOptions) {
+        if options.iburst && self.floor <= options.minpoll {
+            self.burst = Burst::START;
+            let gap = self.burst.next_gap().map_or_else(|| self.interval.interval(), Duration::from_secs);
+            self.next = self.next.min(now + gap);
+        }
+    }
+
     /// An answer has come, after `missed` polls counting the one it answers. After an outage the
-    /// interval starts over, and `iburst` makes up for what was missed.
+    /// interval is what it was before, and `iburst` makes up for what was missed.
     pub(super) fn answered(&mut self, now: MonoTime, missed: u32, options: &AssociationOptions) {
         if missed <= UNANSWERED_MAX {
             return;
         }
-        self.interval = self.floor;
+        if let Some(interval) = self.before_silence.take() {
+            self.interval = interval.max(self.floor);
+        }
         self.burst = if options.iburst { Burst::RETURN } else { Burst::OVER };
         let gap = self.burst.next_gap().map_or_else(|| self.interval.interval(), Duration::from_secs);
         self.next = self.next.min(now + gap);
@@ -82,8 +133,16 @@ impl PollProcess {
         self.floor = self.interval.max(self.floor).longer();
         self.interval = self.floor;
         self.burst = Burst::OVER;
-        self.jiggle = 0;
+        self.score = 0;
         self.next = now + self.interval.interval().max(options.minpoll.interval());
+    }
+
+    /// The clock was out of sight: a few quick polls, unless the server has asked us to slow down.
+    pub(super) fn measure_anew(&mut self, now: MonoTime, options: &AssociationOptions) {
+        if self.floor <= options.minpoll {
+            self.burst = Burst::ANEW;
+            self.next = now;
+        }
     }
 
     /// A request could not leave, for the `failures`th time in a row: tries again, ever later.
@@ -111,17 +170,38 @@ impl PollProcess {
         self.next = wanted;
     }
 
-    /// The jiggle counter of RFC 5905 §11.3: samples that fit lengthen the interval slowly, samples
-    /// that do not shorten it twice as fast. The poll law of the full discipline takes its place.
-    pub(super) fn judge(&mut self, fits: bool, options: &AssociationOptions) {
-        let weight = i32::from(self.interval.exponent().max(1));
-        self.jiggle += if fits { weight } else { -2 * weight };
-        if self.jiggle > JIGGLE_LIMIT {
-            self.jiggle = 0;
+    /// Asks less often while samples teach little, more often when each comes late. As long as the
+    /// estimate is tight for this path, nothing is gained by asking more often.
+    pub(super) fn judge(&mut self, now: MonoTime, worth: &Worth, options: &AssociationOptions) {
+        self.hurry(now, worth.suspect);
+        if worth.jumped {
+            self.score -= SCORE_LIMIT;
+        }
+        if worth.gain < GAIN_LOW {
+            self.score += SCORE_STEP;
+        } else if worth.gain > GAIN_HIGH && worth.looseness > 1.0 {
+            #[expect(clippy::cast_possible_truncation, reason = "at most a few hundred")]
+            let late = (f64::from(SCORE_STEP) * (worth.gain / GAIN_HIGH).min(LATE_MAX)) as i32;
+            self.score -= late;
+        }
+        if self.score > SCORE_LIMIT {
+            self.score = 0;
             self.interval = self.interval.longer().min(self.longest(options));
-        } else if self.jiggle < -JIGGLE_LIMIT {
-            self.jiggle = 0;
+        } else if self.score < -SCORE_LIMIT {
+            self.score = 0;
             self.interval = self.interval.shorter().max(self.floor);
+        }
+    }
+
+    /// While the route may be changing, the clock must not wait for slow polls to tell; but a path that
+    /// is merely crowded is not worth many packets.
+    fn hurry(&mut self, now: MonoTime, suspect: bool) {
+        if suspect && self.patience > 0 {
+            self.patience -= 1;
+            let hurried = self.interval.interval() / HURRY;
+            self.next = self.next.min(now + hurried.max(self.floor.interval()));
+        } else if !suspect && self.patience < HURRIED_MAX {
+            self.patience += 1;
         }
     }
 

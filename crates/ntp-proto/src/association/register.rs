@@ -57,6 +57,11 @@ impl Register {
         }
     }
 
+    /// Empties every stage.
+    pub(super) const fn clear(&mut self) {
+        self.entries = [None; STAGES];
+    }
+
     /// The entries, the newest first; `None` for stages not filled yet.
     pub const fn entries(&self) -> &[Option<RegisterEntry>; STAGES] {
         &self.entries

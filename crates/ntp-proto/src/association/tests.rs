@@ -20,6 +20,10 @@ const LOCAL: SocketAddr =
     SocketAddr::new(core::net::IpAddr::V4(core::net::Ipv4Addr::new(192, 0, 2, 1)), 40000);
 const START: u64 = 1_000_000_000_000;
 
+/// A sample that taught next to nothing, and one that came late.
+const IDLE: Worth = Worth { gain: 1.5, looseness: 0.5, jumped: false, suspect: false };
+const LATE: Worth = Worth { gain: 50.0, looseness: 3.0, jumped: false, suspect: false };
+
 fn at(seconds: u64) -> MonoTime {
     MonoTime::from_nanos(START) + Duration::from_secs(seconds)
 }
@@ -211,19 +215,19 @@ fn a_kiss_without_our_nonce_changes_nothing() {
 }
 
 #[test]
-fn iburst_asks_eight_times_in_36_seconds_and_then_at_minpoll() {
+fn iburst_asks_eleven_times_in_92_seconds_and_then_at_minpoll() {
     let mut source = association(iburst());
     let mut times = Vec::new();
-    for second in 0..110 {
+    for second in 0..170 {
         if source.next_timeout().unwrap() <= at(second) {
             let request = poll(&mut source, second);
             receive(&mut source, &answer(&request, second), second).unwrap();
             times.push(second);
         }
     }
-    assert_eq!(times[..8], [0, 2, 4, 6, 8, 12, 20, 36]);
-    assert_eq!(times.len(), 9);
-    assert!((99..=101).contains(&times[8]), "{times:?}");
+    assert_eq!(times[..11], [0, 2, 4, 6, 8, 12, 20, 32, 48, 68, 92]);
+    assert_eq!(times.len(), 12);
+    assert!((155..=157).contains(&times[11]), "{times:?}");
 }
 
 #[test]
@@ -285,11 +289,11 @@ fn extra_packets_are_rare_and_stop_when_the_server_asks() {
 fn steady_samples_lengthen_the_interval_up_to_maxpoll() {
     let mut source = association(AssociationOptions::default());
     for _ in 0..100 {
-        source.judge_poll(true);
+        source.judge_poll(at(0), &IDLE);
     }
     assert_eq!(source.state().poll().interval(), PollExponent::DEFAULT_MAX);
     for _ in 0..100 {
-        source.judge_poll(false);
+        source.judge_poll(at(0), &LATE);
     }
     assert_eq!(source.state().poll().interval(), PollExponent::DEFAULT_MIN);
 }
