@@ -19,15 +19,32 @@ pub struct CorrectionLedger {
     timescale: Timescale,
     /// The undisciplined time of some moment: the first one if it is observed, else the last.
     anchor: Reading,
+    /// Steps until now, and everything before `at` where it is observed.
     correction: NtpDuration,
+    /// What slews and frequency corrections have added since then and until `at`, in units of 2^-16 ppm
+    /// times a nanosecond, in which nothing need be rounded.
+    slewed: i128,
     at: MonoTime,
     rate: Frequency,
+    /// A change of the system clock that nobody reported, not yet asked for.
+    surprise: Option<NtpDuration>,
 }
+
+/// A smaller change that nobody reported may be the noise of readings; whoever follows us allows for it.
+const SURPRISE_MIN: NtpDuration = NtpDuration::from_millis(1);
 
 impl CorrectionLedger {
     /// Starts with no corrections; `rate` is the one that the clock already runs with.
     pub const fn new(timescale: Timescale, anchor: Reading, rate: Frequency) -> Self {
-        Self { timescale, anchor, correction: NtpDuration::ZERO, at: anchor.mono, rate }
+        Self {
+            timescale,
+            anchor,
+            correction: NtpDuration::ZERO,
+            slewed: 0,
+            at: anchor.mono,
+            rate,
+            surprise: None,
+        }
     }
 
     /// The undisciplined time of a moment at which both clocks were read, which also brings the
@@ -36,7 +53,13 @@ impl CorrectionLedger {
         if self.timescale == Timescale::Observed {
             let raw = self.anchor.system + reading.mono.diff(self.anchor.mono);
             if reading.mono >= self.at {
-                self.correction = reading.system - raw;
+                let correction = reading.system - raw;
+                let change = correction - self.correction(reading.mono);
+                if change.abs() > SURPRISE_MIN {
+                    self.surprise = Some(change);
+                }
+                self.correction = correction;
+                self.slewed = 0;
                 self.at = reading.mono;
             }
             return raw;
@@ -48,23 +71,35 @@ impl CorrectionLedger {
 
     /// C at `now`: what was recorded, carried forward at the rate in force.
     pub fn correction(&self, now: MonoTime) -> NtpDuration {
-        if now >= self.at {
-            self.correction + self.rate.over(now.since(self.at))
-        } else {
-            self.correction - self.rate.over(self.at.since(now))
-        }
+        self.correction + gained(self.slewed_until(now))
     }
 
     /// The frequency correction changed to `rate` at `at`.
     pub fn frequency_applied(&mut self, rate: Frequency, at: MonoTime) {
-        self.correction = self.correction(at);
+        self.slewed = self.slewed_until(at);
         self.at = at;
         self.rate = rate;
+    }
+
+    fn slewed_until(&self, now: MonoTime) -> i128 {
+        let span = i128::from(now.as_nanos()) - i128::from(self.at.as_nanos());
+        self.slewed.saturating_add(span.saturating_mul(self.rate.scaled_ppm().into()))
     }
 
     /// The clock was stepped by `offset`.
     pub fn stepped(&mut self, offset: NtpDuration) {
         self.correction += offset;
+    }
+
+    /// A change of the system clock that nobody reported, once.
+    pub const fn take_surprise(&mut self) -> Option<NtpDuration> {
+        self.surprise.take()
+    }
+
+    /// UTC has leapt, and the system clock with it by `offset`: the undisciplined timescale follows.
+    pub fn leapt(&mut self, offset: NtpDuration) {
+        self.anchor.system = self.anchor.system + offset;
+        self.correction -= offset;
     }
 
     /// What the system clock shows at `now`, reckoned from the last reading.
@@ -76,6 +111,17 @@ impl CorrectionLedger {
     pub const fn rate(&self) -> Frequency {
         self.rate
     }
+}
+
+/// The time that so many units of 2^-16 ppm times a nanosecond amount to.
+fn gained(units: i128) -> NtpDuration {
+    // One of them is 2^-16 * 1e-15 s, or 2^16 * 1e-15 units of 2^-32 s.
+    let divisor = 1_000_000_000_000_000_i128;
+    let scaled = units.saturating_mul(1 << 16);
+    let half = if scaled < 0 { -divisor / 2 } else { divisor / 2 };
+    let rounded = scaled.saturating_add(half) / divisor;
+    let clamped = rounded.clamp(i128::from(i64::MIN), i128::from(i64::MAX));
+    NtpDuration::from_units(i64::try_from(clamped).unwrap_or(0))
 }
 
 #[cfg(test)]
@@ -118,16 +164,16 @@ mod tests {
             let mut ledger = CorrectionLedger::new(Timescale::Kept, anchor, Frequency::ZERO);
             let mut now = MonoTime::ZERO;
             // A clock that runs true but for what is applied to it.
-            let mut applied = NtpDuration::ZERO;
+            let (mut stepped, mut slewed) = (NtpDuration::ZERO, 0_i128);
             for (millis, ppm, step) in schedule {
                 let span = Duration::from_millis(millis);
-                applied += ledger.rate().over(span);
+                slewed += i128::from(ledger.rate().scaled_ppm()) * i128::try_from(span.as_nanos()).unwrap();
                 now = now + span;
                 ledger.frequency_applied(Frequency::from_ppm(ppm), now);
                 ledger.stepped(NtpDuration::from_micros(step));
-                applied += NtpDuration::from_micros(step);
+                stepped += NtpDuration::from_micros(step);
                 let truth = anchor.system + now.diff(MonoTime::ZERO);
-                let raw = ledger.undisciplined(Reading { mono: now, system: truth + applied });
+                let raw = ledger.undisciplined(Reading { mono: now, system: truth + stepped + gained(slewed) });
                 prop_assert!((raw - truth).as_nanos().abs() <= 1);
             }
         }

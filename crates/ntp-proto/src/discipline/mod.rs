@@ -1,8 +1,10 @@
 //! What is done about a known error: step, slew, wait or give up (RFC 5905 §11.3).
 //!
-//! `ledger.rs` knows what has been corrected, `steering.rs` how to correct a little; this file
+//! `ledger.rs` knows what has been corrected, `steering.rs` how to correct a little, `leap.rs` the
+//! table of leap seconds; this file
 //! decides which of the remedies an error calls for.
 
+mod leap;
 mod ledger;
 mod steering;
 
@@ -11,6 +13,7 @@ use core::time::Duration;
 use crate::estimator::Estimate;
 use crate::time::{Frequency, MonoTime, NtpDuration};
 
+pub use leap::{LeapArm, LeapTable, LeapTableError, end_of_day, may_leap_today};
 pub use ledger::{CorrectionLedger, Timescale};
 pub use steering::{SLEW_MAX, SLEW_MAX_STARTING, Steering};
 
@@ -28,9 +31,13 @@ pub struct Pace {
 
 /// Thresholds and switches, from ntp.conf and the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "switches of the command line, each independent")]
 pub struct DisciplineConfig {
-    /// Larger errors are stepped; zero means never (`tinker step`, default 128 ms).
-    pub step: NtpDuration,
+    /// Larger errors of a clock that is behind are stepped; zero means never (`tinker stepfwd`,
+    /// default 128 ms).
+    pub step_forward: NtpDuration,
+    /// The same for one that is ahead (`tinker stepback`).
+    pub step_backward: NtpDuration,
     /// How long a larger error must last before it is stepped (`tinker stepout`, default 300 s).
     pub stepout: Duration,
     /// Larger errors end the daemon; zero means never (`tinker panic`, default 1000 s).
@@ -39,6 +46,8 @@ pub struct DisciplineConfig {
     pub allow_first_panic: bool,
     /// Set the clock once and finish (`-q`).
     pub once: bool,
+    /// Never slew faster than 500 ppm, not even at the start (`-x`).
+    pub gentle: bool,
     /// Leave the clock alone (`disable ntp`).
     pub disabled: bool,
 }
@@ -46,13 +55,24 @@ pub struct DisciplineConfig {
 impl Default for DisciplineConfig {
     fn default() -> Self {
         Self {
-            step: NtpDuration::from_millis(128),
+            step_forward: NtpDuration::from_millis(128),
+            step_backward: NtpDuration::from_millis(128),
             stepout: Duration::from_mins(5),
             panic: NtpDuration::from_seconds(1000),
             allow_first_panic: false,
             once: false,
+            gentle: false,
             disabled: false,
         }
+    }
+}
+
+impl DisciplineConfig {
+    /// As with `-x`: errors up to 600 s are slewed, and slowly.
+    #[must_use]
+    pub fn slew_only(self) -> Self {
+        let step = NtpDuration::from_seconds(600);
+        Self { step_forward: step, step_backward: step, gentle: true, ..self }
     }
 }
 
@@ -87,6 +107,8 @@ enum Phase {
 pub struct Discipline {
     config: DisciplineConfig,
     phase: Phase,
+    /// The clock has been in step at some time: the gate of `-g` is closed.
+    has_been_right: bool,
     steering: Steering,
     /// System minus true time at the last update, before its correction.
     error: NtpDuration,
@@ -100,6 +122,7 @@ impl Discipline {
         Self {
             config,
             phase: Phase::Starting(None),
+            has_been_right: false,
             steering: Steering::new(frequency),
             error: NtpDuration::ZERO,
             error_variance: 0.0,
@@ -118,13 +141,14 @@ impl Discipline {
         pace: Pace,
     ) -> Remedy {
         self.error = error;
+        self.has_been_right |= self.is_synchronized();
         if self.config.disabled {
             self.phase = Phase::Following;
             return Remedy::Wait;
         }
         let beyond = self.is_panic(error);
         let base = -estimate.frequency;
-        let large = self.config.step > NtpDuration::ZERO && error.abs() > self.config.step;
+        let large = self.is_large(error);
         match self.phase {
             // A step cannot be taken back, and giving up even less: one sample is never enough.
             // DEVIATION(ntp 4.2.8): it steps on the first filtered sample.
@@ -153,6 +177,14 @@ impl Discipline {
                 Remedy::Frequency(self.slew(now, error, base, pace))
             }
         }
+    }
+
+    /// The clock was moved by something else than us: it may be wrong by anything, and once that is
+    /// certain it is corrected as at the start. Returns the frequency to run with until then.
+    pub fn reopen(&mut self) -> Frequency {
+        self.has_been_right |= self.is_synchronized();
+        self.phase = Phase::Starting(None);
+        self.steering.hold(self.steering.base())
     }
 
     /// The clock runs on: if a slew has ended, the frequency to return to.
@@ -197,7 +229,7 @@ impl Discipline {
 
     /// At first slews are short and may be fast; later they last until the next sample.
     fn slew(&mut self, now: MonoTime, error: NtpDuration, base: Frequency, pace: Pace) -> Frequency {
-        let limit = if pace.starting { SLEW_MAX_STARTING } else { SLEW_MAX };
+        let limit = if pace.starting && !self.config.gentle { SLEW_MAX_STARTING } else { SLEW_MAX };
         let before = self.steering.base();
         let frequency = self.steering.slew(now, error, base, pace.length, limit);
         let change = (self.steering.base() - before).as_ratio();
@@ -211,10 +243,17 @@ impl Discipline {
         Remedy::Step(-error, self.steering.hold(base))
     }
 
+    /// Whether an error is to be stepped. A clock that is behind steps forward.
+    fn is_large(&self, error: NtpDuration) -> bool {
+        let threshold =
+            if error.is_negative() { self.config.step_forward } else { self.config.step_backward };
+        threshold > NtpDuration::ZERO && error.abs() > threshold
+    }
+
     /// The gate of `-g` opens once: after the first correction it is closed for good.
     fn is_panic(&self, error: NtpDuration) -> bool {
         let beyond = self.config.panic > NtpDuration::ZERO && error.abs() > self.config.panic;
-        beyond && (self.is_synchronized() || !self.config.allow_first_panic)
+        beyond && (self.has_been_right || !self.config.allow_first_panic)
     }
 }
 
@@ -235,6 +274,7 @@ mod tests {
             lead: NtpDuration::ZERO,
             frequency: Frequency::from_ppm(5.0),
             uncertainty: NtpDuration::from_micros(10),
+            noise: NtpDuration::from_micros(10),
             frequency_uncertainty: Frequency::ZERO,
         }
     }
@@ -320,7 +360,11 @@ mod tests {
 
     #[test]
     fn tinker_step_zero_never_steps() {
-        let config = DisciplineConfig { step: NtpDuration::ZERO, ..DisciplineConfig::default() };
+        let config = DisciplineConfig {
+            step_forward: NtpDuration::ZERO,
+            step_backward: NtpDuration::ZERO,
+            ..DisciplineConfig::default()
+        };
         let mut discipline = Discipline::new(config, Frequency::ZERO);
         let remedy = discipline.update(at(0), &estimate(), true, NtpDuration::from_seconds(5), POLL);
         assert!(matches!(remedy, Remedy::Frequency(_)));
