@@ -206,7 +206,8 @@ mod tests {
         let config = SystemConfig {
             sources: (0..servers).map(server).collect(),
             discipline: crate::discipline::DisciplineConfig::default(),
-            minsane: 1,
+            selection: crate::select::SelectionConfig::default(),
+            leap_table: None,
             precision: Precision::new(-20),
         };
         let start = ClockStart {
@@ -214,6 +215,7 @@ mod tests {
             timescale: crate::discipline::Timescale::Kept,
             frequency: Frequency::ZERO,
             drift: None,
+            memory: None,
         };
         System::new(config, start, Box::new(Fixed)).snapshot(now().mono)
     }

@@ -35,7 +35,8 @@ pub(super) const SYSTEM_DEFAULTS: &[&str] = &[
 ];
 
 /// Variables sent only when named.
-const SYSTEM_EXTRAS: &[&str] = &["rootdist", "peeradr", "peermode", "ss_uptime", "sys_var_list"];
+const SYSTEM_EXTRAS: &[&str] =
+    &["rootdist", "peeradr", "peermode", "ss_uptime", "ib_sigw", "ib_weights", "sys_var_list"];
 
 /// The variables of a peer sent when none are named, in their order.
 pub(super) const PEER_DEFAULTS: &[&str] = &[
@@ -71,7 +72,18 @@ pub(super) const PEER_DEFAULTS: &[&str] = &[
 ];
 
 /// Variables of a peer sent only when named.
-const PEER_EXTRAS: &[&str] = &["config", "sent", "received", "bogusorg", "badauth", "peer_var_list"];
+const PEER_EXTRAS: &[&str] = &[
+    "config",
+    "sent",
+    "received",
+    "bogusorg",
+    "badauth",
+    "ib_dmin",
+    "ib_scale",
+    "ib_bias",
+    "ib_shape",
+    "peer_var_list",
+];
 
 /// The mode of a client and of a server as numbers.
 const CLIENT: &str = "3";
@@ -110,6 +122,10 @@ pub(super) fn system(name: &str, snapshot: &Snapshot, identity: &Identity<'_>) -
         "peeradr" => leader().map_or_else(|| "0.0.0.0".to_owned(), |peer| peer.remote.ip().to_string()),
         "peermode" => leader().map_or("0", |_| SERVER).to_owned(),
         "ss_uptime" => uptime(now.mono, variables.started),
+        "ib_sigw" => learnt(variables.oscillator.as_ref(), |one| format!("{:.6}", one.wander.as_ppm())),
+        "ib_weights" => learnt(variables.oscillator.as_ref(), |one| {
+            quoted(&one.models.map(|percent| percent.to_string()).join(" "))
+        }),
         "sys_var_list" => quoted(&[SYSTEM_DEFAULTS, SYSTEM_EXTRAS].concat().join(",")),
         _ => return None,
     })
@@ -150,9 +166,18 @@ pub(super) fn peer(name: &str, peer: &PeerSnapshot) -> Option<String> {
         "filtdelay" => filter(peer, |(delay, _, _)| delay, NtpDuration::ZERO),
         "filtoffset" => filter(peer, |(_, offset, _)| offset, NtpDuration::ZERO),
         "filtdisp" => filter(peer, |(_, _, dispersion)| dispersion, NtpDuration::from_seconds(16)),
+        "ib_dmin" => learnt(peer.path.as_ref(), |path| millis(path.shortest, 6)),
+        "ib_scale" => learnt(peer.path.as_ref(), |path| millis(path.scale, 6)),
+        "ib_bias" => learnt(peer.path.and_then(|path| path.bias).as_ref(), |bias| millis(*bias, 6)),
+        "ib_shape" => learnt(peer.path.as_ref(), |path| quoted(path.shape)),
         "peer_var_list" => quoted(&[PEER_DEFAULTS, PEER_EXTRAS].concat().join(",")),
         _ => return None,
     })
+}
+
+/// A value that is empty until it has been learnt.
+fn learnt<T>(known: Option<&T>, write: impl Fn(&T) -> String) -> String {
+    known.map(write).unwrap_or_default()
 }
 
 fn uptime(now: MonoTime, started: MonoTime) -> String {

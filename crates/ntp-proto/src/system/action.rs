@@ -3,6 +3,8 @@
 use core::net::{IpAddr, SocketAddr};
 
 use crate::association::{AssociationId, Rejection};
+use crate::discipline::LeapArm;
+use crate::estimator::Memory;
 use crate::time::{Frequency, MonoTime, NtpDuration, Reading};
 use crate::wire::{HEADER_LEN, KissCode};
 
@@ -47,8 +49,8 @@ pub enum Action {
     },
     /// Do something to the clock, and report what came of it.
     Steer(ClockRequest),
-    /// Write the frequency to the drift file.
-    StoreDrift(Frequency),
+    /// Write the frequency to the drift file, and what else has been learnt beside it.
+    StoreDrift(Frequency, Memory),
     /// Tell the administrator.
     Report(Event),
     /// End the daemon.
@@ -62,13 +64,17 @@ pub enum ClockRequest {
     SetFrequency(Frequency),
     /// Step by this much; positive is forward.
     Step(NtpDuration),
-    /// Tell the kernel that the clock is kept, and how far it may be off.
+    /// Tell the kernel whether the clock is kept, and how far it may be off.
     SetStatus {
         /// One standard deviation.
         estimated_error: NtpDuration,
         /// A bound.
         maximum_error: NtpDuration,
+        /// Whether it is kept at all.
+        synchronized: bool,
     },
+    /// Have the kernel insert or delete a second at the end of this UTC day, or not.
+    SetLeap(LeapArm),
 }
 
 /// What has happened to the clock or to a request, as the shell saw it.
@@ -102,6 +108,11 @@ pub enum ClockReport {
     Stepped {
         /// By how much, as read back.
         offset: NtpDuration,
+    },
+    /// The machine has been suspended and runs again.
+    Resumed {
+        /// What both clocks show.
+        at: Reading,
     },
 }
 
@@ -157,6 +168,11 @@ pub enum Event {
     },
     /// Another source leads.
     SystemPeer(Option<SocketAddr>),
+    /// No majority of the sources agrees: the clock runs on as it is known to.
+    NoMajority {
+        /// How many voted.
+        voters: usize,
+    },
     /// The local clock leads, because nobody else does.
     LocalReference,
     /// The clock is being stepped.
@@ -168,4 +184,19 @@ pub enum Event {
     },
     /// A large error is being waited out.
     Spike(NtpDuration),
+    /// Somebody else has stepped the system clock.
+    SteppedFromOutside(NtpDuration),
+    /// The machine was suspended and runs again.
+    Resumed,
+    /// The kernel has been told of a leap second at the end of this day, or that there is none.
+    LeapArmed(LeapArm),
+    /// A leap second has passed.
+    LeapPassed,
+    /// A member of a pool is let go: it stays silent, or it lies.
+    Replaced {
+        /// Which.
+        remote: SocketAddr,
+        /// By which.
+        by: SocketAddr,
+    },
 }

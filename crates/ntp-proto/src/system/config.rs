@@ -3,7 +3,9 @@
 use core::net::IpAddr;
 
 use crate::association::AssociationOptions;
-use crate::discipline::{DisciplineConfig, Timescale};
+use crate::discipline::{DisciplineConfig, LeapTable, Timescale};
+use crate::estimator::Memory;
+use crate::select::SelectionConfig;
 use crate::time::{Frequency, Precision, Reading};
 use crate::wire::{ReferenceId, Stratum};
 
@@ -77,14 +79,16 @@ pub struct SystemConfig {
     pub sources: Vec<SourceConfig>,
     /// Thresholds and switches.
     pub discipline: DisciplineConfig,
-    /// Survivors needed to follow any (`tos minsane`).
-    pub minsane: usize,
+    /// What ntp.conf says about the vote (`tos`).
+    pub selection: SelectionConfig,
     /// The local clock's precision.
     pub precision: Precision,
+    /// The table of leap seconds (`leapfile`).
+    pub leap_table: Option<LeapTable>,
 }
 
 /// What is known of the clock when the system takes it over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ClockStart {
     /// Both clocks, now.
     pub reading: Reading,
@@ -94,4 +98,6 @@ pub struct ClockStart {
     pub frequency: Frequency,
     /// The frequency correction that the drift file remembers, if there is one.
     pub drift: Option<Frequency>,
+    /// What else an earlier run has left.
+    pub memory: Option<Memory>,
 }

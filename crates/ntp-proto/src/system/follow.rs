@@ -1,11 +1,11 @@
-//! From a sample to a correction: select, estimate, correct.
+//! From a sample to a correction: judge, vote, follow, estimate, correct.
 
 use core::time::Duration;
 
 use crate::association::{Association, AssociationId, Measurement};
 use crate::discipline::{Pace, Remedy};
-use crate::estimator::Estimate;
-use crate::select::{Candidate, DISTANCE_MAX, Selection, Standing};
+use crate::estimator::{Estimate, Fit, Verify};
+use crate::select::{Candidate, Selection, Standing};
 use crate::time::{Frequency, MonoTime, NtpDuration, Reading};
 use crate::wire::Leap;
 
@@ -17,14 +17,27 @@ use super::snapshot::PeerEvent;
 /// How soon a sample far from expectation is asked to be confirmed.
 const VERIFY_SECONDS: u64 = 4;
 
+/// With several sources, how far the clock may stray before they are asked again, at least.
+const STRAYED: NtpDuration = NtpDuration::from_micros(500);
+
 /// The samples of a source during which the clock is not taken for settled.
 const STARTING_SAMPLES: u32 = 12;
+
+/// Over how long an error is taken out that is known to have come at once: fast, but not so fast that
+/// the frequency is wrong by more than the error was worth.
+const JUMP_LENGTH: Duration = Duration::from_secs(64);
 
 /// How soon a source that answered too early is asked again.
 const AGAIN_SECONDS: u64 = 2;
 
 /// How long a new source gets to answer before others are believed without it.
 const PATIENCE_AT_START: Duration = Duration::from_secs(1);
+
+/// Votes in a row that a source must win before it is followed, once the clock is right.
+const AGREEMENTS: u32 = 4;
+
+/// Votes in a row that a source that is followed may lose.
+const DISAGREEMENTS: u32 = 1;
 
 impl System {
     /// A good sample has come in.
@@ -35,8 +48,16 @@ impl System {
         sample: &Measurement,
         arrived: Reading,
     ) {
+        let Some(address) = self.members.get(&id).map(|member| member.association.remote().ip()) else {
+            return;
+        };
+        let taken_in = self.estimator.observe(id, address, self.date(now), sample);
         self.select(now);
-        if !self.standing(id).survives() || self.finished {
+        let Some(sample) = taken_in else { return };
+        if !self.count_vote(now, id) {
+            if let Some(member) = self.members.get_mut(&id) {
+                member.association.judge_poll(now, &sample.worth);
+            }
             return;
         }
         if self.awaits_others(now) {
@@ -45,18 +66,101 @@ impl System {
             }
             return;
         }
-        let fit = self.estimator.observe(id, sample);
+        let voters = self.selection.voters();
+        let fit = self.estimator.follow(id, &sample, &voters);
         let Some(member) = self.members.get_mut(&id) else { return };
-        member.followed = true;
+        let Some(fit) = fit else {
+            member.association.judge_poll(now, &sample.worth);
+            return;
+        };
         member.samples = member.samples.saturating_add(1);
-        let Some(fit) = fit else { return };
-        member.association.judge_poll(fit.expected);
-        if fit.verify {
-            member.association.verify_within(now, VERIFY_SECONDS);
-        }
+        member.association.judge_poll(now, &fit.worth);
+        self.verify(now, id, fit.verify);
         if let Some(estimate) = self.estimator.estimate(now) {
-            self.correct(now, id, &estimate, fit.expected, arrived);
+            if voters.len() > 1 {
+                self.ask_before_it_strays(now, id, &estimate);
+            }
+            self.correct(now, id, &estimate, &fit, arrived);
         }
+    }
+
+    /// Asks again those who can tell what an outlier means.
+    fn verify(&mut self, now: MonoTime, id: AssociationId, whom: Verify) {
+        for (other, member) in &mut self.members {
+            let asked = match whom {
+                Verify::Nobody => false,
+                Verify::Same => *other == id,
+                Verify::Others => *other != id && self.selection.standing(*other) != Standing::Reject,
+            };
+            if asked {
+                member.association.verify_within(now, VERIFY_SECONDS);
+            }
+        }
+    }
+
+    /// One of several sources has shaken what was known of the frequency: the others are asked before
+    /// the clock can have strayed far, not when their turn comes.
+    fn ask_before_it_strays(&mut self, now: MonoTime, id: AssociationId, estimate: &Estimate) {
+        let Some(member) = self.members.get(&id) else { return };
+        let interval = member.association.state().poll().interval().interval();
+        let scale = self.estimator.path(id).map_or(NtpDuration::ZERO, |path| path.scale);
+        let far = STRAYED.max(scale + scale + scale + scale);
+        let doubt = estimate.frequency_uncertainty;
+        if doubt.over(interval) <= far {
+            return;
+        }
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "below the interval")]
+        let seconds = (far.as_seconds_f64() / 2.0 / doubt.as_ratio()) as u64;
+        for (other, member) in &mut self.members {
+            if self.selection.standing(*other) != Standing::Reject {
+                member.association.verify_within(now, seconds.max(VERIFY_SECONDS));
+            }
+        }
+    }
+
+    /// Counts the vote that a source has just won or lost, and lets go of it after too many lost ones.
+    /// Returns whether its new sample is to be learnt from: it has won for long enough that it is no
+    /// visitor. Among survivors a preferred one is followed alone.
+    fn count_vote(&mut self, now: MonoTime, id: AssociationId) -> bool {
+        if self.finished {
+            return false;
+        }
+        let survives = self.standing(id).survives();
+        let at_once = !self.discipline.is_synchronized() || !self.is_anybody_followed();
+        let Some(member) = self.members.get_mut(&id) else { return false };
+        if survives {
+            member.agreements = member.agreements.saturating_add(1);
+            member.disagreements = 0;
+        } else {
+            member.agreements = 0;
+            member.disagreements = member.disagreements.saturating_add(1);
+        }
+        let (agreements, disagreements) = (member.agreements, member.disagreements);
+        if !survives {
+            if disagreements > DISAGREEMENTS {
+                self.leave(now, id);
+            }
+            self.replace_if_liar(now, id);
+            return false;
+        }
+        let passed_over = self.is_passed_over(id);
+        if passed_over {
+            self.estimator.leave(id);
+        }
+        !passed_over && (self.estimator.follows(id) || at_once || agreements >= AGREEMENTS)
+    }
+
+    /// Whether another survivor is preferred, and this one is not.
+    fn is_passed_over(&self, id: AssociationId) -> bool {
+        let prefers = |(id, member): (&AssociationId, &super::Member)| {
+            member.association.options().prefer && self.standing(*id).survives()
+        };
+        let preferred = self.members.get(&id).is_some_and(|member| member.association.options().prefer);
+        !preferred && self.members.iter().any(prefers)
+    }
+
+    fn is_anybody_followed(&self) -> bool {
+        self.members.keys().any(|id| self.estimator.follows(*id) && self.standing(*id).survives())
     }
 
     /// Whether it is too early to believe anybody: before the clock has ever been right, sources that
@@ -74,33 +178,49 @@ impl System {
         let candidates: Vec<Candidate> =
             self.members.values().filter_map(|member| self.candidate(&member.association, now)).collect();
         let before = self.selection.system_peer();
-        let mut left = false;
-        self.selection = Selection::vote(&candidates, self.config.minsane);
+        let was_split = self.selection.is_split();
+        self.selection = Selection::vote(&candidates, &self.config.selection, before);
         let leader = self.selection.system_peer();
-        for (id, member) in &mut self.members {
-            // A falseticker's path must not go on pulling at the others.
-            if member.followed && self.selection.standing(*id) == Standing::Falseticker {
-                member.followed = false;
-                left = true;
-                self.estimator.forget(*id);
-            }
+        // Who is outside of everything that the majority could mean does not get a second vote.
+        let followed = candidates.iter().filter(|candidate| self.estimator.follows(candidate.id));
+        let liars: Vec<AssociationId> = followed
+            .filter(|candidate| self.is_far_off(candidate, &candidates))
+            .map(|liar| liar.id)
+            .collect();
+        for liar in liars {
+            self.leave(now, liar);
         }
-        if left {
-            self.doubt_estimate(now, &candidates);
+        if self.selection.is_split() && !was_split {
+            self.report(Event::NoMajority { voters: self.selection.voters().len() });
         }
         if leader != before {
             self.announce(leader);
         }
     }
 
-    /// A liar was followed until now. Before the clock has ever been right, nothing of what it taught
-    /// stays; later the estimate may be off by as much as it now disagrees with the new leader.
-    fn doubt_estimate(&mut self, now: MonoTime, candidates: &[Candidate]) {
+    /// Whether a falseticker is further from the leader than its own error bound explains.
+    fn is_far_off(&self, candidate: &Candidate, candidates: &[Candidate]) -> bool {
+        let leader = candidates.iter().find(|other| Some(other.id) == self.selection.system_peer());
+        let off = |leader: &Candidate| (candidate.lead - leader.lead).abs() > candidate.root_distance;
+        self.standing(candidate.id) == Standing::Falseticker && leader.is_some_and(off)
+    }
+
+    /// A source that was followed is not any longer. If it was a liar, what it taught is in doubt:
+    /// before the clock has ever been right nothing of it stays; later the estimate may be off by as
+    /// much as it now disagrees with the new leader.
+    fn leave(&mut self, now: MonoTime, id: AssociationId) {
+        if !self.estimator.follows(id) {
+            return;
+        }
+        self.estimator.leave(id);
+        if self.standing(id) != Standing::Falseticker {
+            return;
+        }
         if !self.discipline.is_synchronized() {
             self.estimator.restart();
             return;
         }
-        let leader = candidates.iter().find(|candidate| Some(candidate.id) == self.selection.system_peer());
+        let leader = self.selection.system_peer().and_then(|leader| self.estimator.solo(leader, now));
         if let (Some(leader), Some(estimate)) = (leader, self.estimator.estimate(now)) {
             self.estimator.widen(leader.lead - estimate.lead);
         }
@@ -111,20 +231,24 @@ impl System {
         let state = association.state();
         let options = association.options();
         let server = state.server()?;
-        let best = state.register().best()?;
+        let solo = self.estimator.solo(association.id(), now)?;
         let rate = self.drift_rate();
-        let root_distance = state.root_distance(now, rate)?;
+        let jitter = state.register().jitter(rate);
+        let config = &self.config.selection;
+        let distance = state.root_distance(now, rate, config.distance_min)?.max(solo.noise);
         let fit = !options.noselect
             && !state.reach().is_unreachable()
             && state.kiss().is_none_or(|_| association.next_timeout().is_some())
             && server.leap != Leap::Unknown
             && server.stratum.is_synchronized()
+            && config.admits(server.stratum)
             && !state.is_loop()
-            && root_distance < DISTANCE_MAX;
+            && distance < config.distance_max;
         fit.then_some(Candidate {
             id: association.id(),
-            lead: best.lead_at(now, rate),
-            root_distance,
+            lead: solo.lead,
+            root_distance: distance,
+            jitter,
             stratum: server.stratum,
             prefer: options.prefer,
             truechimer: options.truechimer,
@@ -153,13 +277,14 @@ impl System {
         now: MonoTime,
         id: AssociationId,
         estimate: &Estimate,
-        confirmed: bool,
+        fit: &Fit,
         arrived: Reading,
     ) {
         let error = estimate.lead + self.ledger.correction(now);
         let was_synchronized = self.discipline.is_synchronized();
         let was_spike = self.discipline.is_spike();
-        let remedy = self.discipline.update(now, estimate, confirmed, error, self.pace(now, id));
+        let pace = self.pace(now, id, fit.jumped);
+        let remedy = self.discipline.update(now, estimate, fit.expected, error, pace);
         match remedy {
             Remedy::Wait => {}
             Remedy::Confirm(seconds) => {
@@ -179,6 +304,8 @@ impl System {
                 // Not in the middle of a slew that nobody would end.
                 let frequency = self.discipline.frequency();
                 self.steer(ClockRequest::SetFrequency(frequency));
+                self.reference = Reference::unsynchronized(self.config.precision, now);
+                self.tell_kernel(now, error.abs());
                 self.finish(Outcome::Panic(error));
                 return;
             }
@@ -200,6 +327,10 @@ impl System {
             self.report(Event::Synchronized { error: remaining });
         }
         self.update_reference(now, estimate, remaining, arrived);
+        if fit.verify != Verify::Nobody {
+            // Either the sample is wrong, or the clock is, and then by so much.
+            self.reference.doubt(fit.residual.abs());
+        }
         if self.config.discipline.once {
             self.finish(Outcome::Set);
         }
@@ -209,28 +340,41 @@ impl System {
     fn update_reference(&mut self, now: MonoTime, estimate: &Estimate, error: NtpDuration, arrived: Reading) {
         let leader = self.selection.system_peer().and_then(|id| self.members.get(&id));
         let Some(leader) = leader else { return };
-        let reference =
-            Reference::of_peer(&leader.association, self.config.precision, estimate, error, arrived, now);
+        let leap = self.announced_leap();
+        let reference = Reference::of_peer(
+            &leader.association,
+            leap,
+            self.config.precision,
+            estimate,
+            error,
+            arrived,
+            now,
+        );
         if let Some(reference) = reference {
             self.reference = reference;
-            self.steer(ClockRequest::SetStatus {
-                estimated_error: estimate.uncertainty,
-                maximum_error: reference.root_distance(now),
-            });
+            self.tell_kernel(now, estimate.noise);
         }
     }
 
     /// A settled clock is corrected over a poll interval. At the start, when polls are close together,
-    /// an error is gone when the next sample comes.
-    fn pace(&self, now: MonoTime, id: AssociationId) -> Pace {
-        let starting = self.members.get(&id).is_some_and(|member| member.samples <= STARTING_SAMPLES);
-        let survivors = self.members.iter().filter(|(id, _)| self.selection.standing(**id).survives());
-        let length = survivors.map(|(_, member)| {
+    /// an error is gone when the next sample comes; one that is known to have come at once goes as
+    /// fast as it can.
+    fn pace(&self, now: MonoTime, id: AssociationId, jumped: bool) -> Pace {
+        if jumped {
+            return Pace { starting: true, length: JUMP_LENGTH };
+        }
+        let new = self.members.get(&id).is_some_and(|member| member.samples <= STARTING_SAMPLES);
+        let starting = new || !self.discipline.is_synchronized();
+        let survivors = || self.members.iter().filter(|(id, _)| self.selection.standing(**id).survives());
+        let length = survivors().map(|(_, member)| {
             let association = &member.association;
             let next = association.next_timeout().map_or(Duration::MAX, |next| next.since(now));
             let interval = association.state().poll().interval().interval();
             if starting { next.min(interval) } else { interval }
         });
-        Pace { starting, length: length.min().unwrap_or_default() }
+        let length = length.min().unwrap_or_default();
+        // Several sources are heard more often than each of them, and each time the slew starts anew.
+        let alone = survivors().count() == 1;
+        Pace { starting, length: if alone && !starting { length / 2 } else { length } }
     }
 }

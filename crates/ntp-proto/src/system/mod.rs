@@ -5,7 +5,9 @@
 
 mod action;
 mod config;
+mod fight;
 mod follow;
+mod leap;
 mod reference;
 mod snapshot;
 mod sources;
@@ -19,14 +21,15 @@ use crate::discipline::{CorrectionLedger, Discipline, SLEW_MAX};
 use crate::estimator::{Estimate, Estimator};
 use crate::random::Rng;
 use crate::select::{Selection, Standing};
-use crate::time::{Frequency, MonoTime};
+use crate::time::{Frequency, MonoTime, NtpDuration, NtpTimestamp, Reading};
 
 pub use action::{Action, ClockReport, ClockRequest, Event, Outcome, Received, SourceId};
 pub use config::{ClockStart, Family, SourceConfig, SourceKind, SystemConfig, Target};
 pub use reference::{Reference, SystemEvent};
 pub use snapshot::{EventLog, PeerEvent, PeerKind, PeerSnapshot, Snapshot, SystemVariables};
-pub use sources::POOL_SIZE;
 
+use fight::Fight;
+use leap::LeapState;
 use sources::Source;
 
 /// How often the frequency is remembered if it has changed.
@@ -47,6 +50,19 @@ const FREQUENCY_REMEMBERED: Frequency = Frequency::from_scaled_ppm(1 << 16);
 /// A frequency less certain than this is not worth remembering: the next start would believe it.
 const FREQUENCY_KNOWN: Frequency = Frequency::from_scaled_ppm(2 << 16);
 
+/// A frequency that differs from the remembered one by more has been edited: 0.01 ppm.
+const FREQUENCY_EDITED: Frequency = Frequency::from_scaled_ppm(655);
+
+/// How far a clock may be off of which nothing is known, as the kernel has it: 16 s.
+const UNKNOWN_ERROR: NtpDuration = NtpDuration::from_seconds(16);
+
+/// How far the clock may have gone wrong while the machine slept: by more than any battery clock does,
+/// so that the first answer is believed.
+const SLEEP_DOUBT: NtpDuration = NtpDuration::from_seconds(3600);
+
+/// And its frequency, for the machine has cooled down: 1 ppm.
+const SLEEP_FREQUENCY_DOUBT: Frequency = Frequency::from_scaled_ppm(1 << 16);
+
 /// One association with its place in the system.
 #[derive(Debug)]
 struct Member {
@@ -55,8 +71,9 @@ struct Member {
     /// The name it was resolved from, for display.
     host: Option<String>,
     events: EventLog<PeerEvent>,
-    /// Whether its samples are in the estimate.
-    followed: bool,
+    /// Votes in a row that it has won, and lost, with a sample of its own.
+    agreements: u32,
+    disagreements: u32,
     /// How many of its samples have been taken in.
     samples: u32,
     /// Since when it is asked.
@@ -66,14 +83,24 @@ struct Member {
 impl Member {
     const fn new(association: Association, source: SourceId, host: Option<String>, now: MonoTime) -> Self {
         let events = EventLog::new(PeerEvent::Mobilize);
-        Self { association, source, host, events, followed: false, samples: 0, mobilized: now }
+        Self {
+            association,
+            source,
+            host,
+            events,
+            agreements: 0,
+            disagreements: 0,
+            samples: 0,
+            mobilized: now,
+        }
     }
 
     /// Starts over with another address, of which nothing is known.
     fn restart(&mut self, remote: SocketAddr, now: MonoTime) {
         self.association.rebind(remote, now);
         self.events.note(PeerEvent::Restart);
-        self.followed = false;
+        self.agreements = 0;
+        self.disagreements = 0;
         self.samples = 0;
         self.mobilized = now;
     }
@@ -97,6 +124,10 @@ pub struct System {
     stored_drift: Option<Frequency>,
     store_due: MonoTime,
     local_due: MonoTime,
+    /// When a source led last.
+    led_at: MonoTime,
+    leap: LeapState,
+    fight: Fight,
     finished: bool,
     actions: VecDeque<Action>,
 }
@@ -107,14 +138,27 @@ impl System {
         let now = clock.reading.mono;
         // A daemon that was killed in the middle of a slew leaves a frequency that nobody measured.
         let correction = clock.drift.unwrap_or_else(|| clock.frequency.clamp_to(SLEW_MAX));
-        let deviation = if clock.drift.is_some() { FREQUENCY_REMEMBERED } else { FREQUENCY_UNKNOWN };
+        let date = clock.reading.system.to_unix(leap::PIVOT);
+        // The memory is about the frequency in the drift file, unless somebody has edited that.
+        let memory = clock.memory.filter(|memory| {
+            clock.drift.is_some_and(|drift| (drift - memory.frequency).abs() < FREQUENCY_EDITED)
+        });
+        let deviation = match (&memory, clock.drift) {
+            (Some(memory), _) => memory.deviation_at(date),
+            (None, Some(_)) => FREQUENCY_REMEMBERED,
+            (None, None) => FREQUENCY_UNKNOWN,
+        };
+        let mut estimator = Estimator::new(-correction, deviation, config.precision);
+        if let Some(memory) = memory {
+            estimator.remember(memory);
+        }
         let next_id = u16::try_from(rng.next_u64() >> 48).unwrap_or(1);
         let mut system = Self {
             sources: Vec::new(),
             members: BTreeMap::new(),
             next_id,
             ledger: CorrectionLedger::new(clock.timescale, clock.reading, clock.frequency),
-            estimator: Estimator::new(-correction, deviation, config.precision),
+            estimator,
             discipline: Discipline::new(config.discipline, correction),
             selection: Selection::default(),
             reference: Reference::unsynchronized(config.precision, now),
@@ -122,7 +166,10 @@ impl System {
             started: now,
             stored_drift: clock.drift,
             store_due: now + DRIFT_INTERVAL,
-            local_due: now + Self::local_clock_patience(&config.sources),
+            local_due: now,
+            led_at: now,
+            leap: LeapState::default(),
+            fight: Fight::new(now),
             finished: false,
             actions: VecDeque::new(),
             config,
@@ -131,13 +178,20 @@ impl System {
         if correction != clock.frequency {
             system.steer(ClockRequest::SetFrequency(correction));
         }
+        // Until somebody gives the time, the clock is not kept, whatever the kernel was told before.
+        system.steer(ClockRequest::SetStatus {
+            estimated_error: UNKNOWN_ERROR,
+            maximum_error: UNKNOWN_ERROR,
+            synchronized: false,
+        });
+        system.disarm();
         system.declare_sources(now);
         system
     }
 
     /// A datagram arrived on an association's socket.
     pub fn handle_datagram(&mut self, now: MonoTime, received: Received<'_>) {
-        let raw = self.ledger.undisciplined(received.arrived);
+        let raw = self.undisciplined(now, received.arrived);
         let Some(member) = self.members.get_mut(&received.association) else { return };
         let remote = member.association.remote();
         let was_unreachable = member.association.state().reach().is_unreachable();
@@ -180,9 +234,11 @@ impl System {
             self.steer(ClockRequest::SetFrequency(frequency));
         }
         self.resolve_due(now);
+        self.consider_fight(now);
         self.poll_due(now);
         self.remember_drift(now);
         self.consider_local_clock(now);
+        self.consider_leap(now);
         let patience_over = now.since(self.started) >= ONCE_PATIENCE;
         if self.config.discipline.once && patience_over && !self.finished {
             self.finish(Outcome::NoTime);
@@ -198,8 +254,9 @@ impl System {
             .chain(resolutions)
             .chain(self.discipline.next_timeout())
             .chain(self.local_clock_due())
+            .chain(self.fight.due())
             .chain(once.filter(|_| !self.finished))
-            .chain([self.store_due])
+            .chain([self.store_due, self.leap_due()])
             .min()
     }
 
@@ -212,7 +269,7 @@ impl System {
     pub fn handle_clock(&mut self, now: MonoTime, report: ClockReport) {
         match report {
             ClockReport::Sent { association, at } => {
-                let departed = self.ledger.undisciplined(at);
+                let departed = self.undisciplined(now, at);
                 if let Some(member) = self.members.get_mut(&association) {
                     member.association.handle_sent(departed);
                 }
@@ -233,10 +290,29 @@ impl System {
             }
             ClockReport::FrequencySet { frequency, at } => self.ledger.frequency_applied(frequency, at),
             ClockReport::Read { at } => {
-                self.ledger.undisciplined(at);
+                self.undisciplined(now, at);
             }
             ClockReport::Stepped { offset } => self.ledger.stepped(offset),
+            ClockReport::Resumed { at } => {
+                self.ledger.undisciplined(at);
+                self.ledger.take_surprise();
+                self.fight.forget();
+                self.report(Event::Resumed);
+                self.estimator.lose_sight(SLEEP_DOUBT, SLEEP_FREQUENCY_DOUBT);
+                // The battery clock may have run on by any time: nobody should believe us until a
+                // server has answered.
+                self.reference = Reference::unsynchronized(self.config.precision, now);
+                for member in self.members.values_mut() {
+                    member.association.forget_samples();
+                }
+                self.measure_anew(now, UNKNOWN_ERROR);
+            }
         }
+    }
+
+    /// What is known of the undisciplined clock, before any correction.
+    pub fn estimate(&self, now: MonoTime) -> Option<Estimate> {
+        self.estimator.estimate(now)
     }
 
     /// What we are to our clients now.
@@ -257,8 +333,52 @@ impl System {
             self.steer(ClockRequest::SetFrequency(frequency));
         }
         if self.is_frequency_known(now) {
-            self.actions.push_back(Action::StoreDrift(frequency));
+            self.store(now, frequency);
         }
+    }
+
+    fn store(&mut self, now: MonoTime, frequency: Frequency) {
+        let address = |id| self.members.get(&id).map(|member| member.association.remote().ip());
+        if let Some(mut memory) = self.estimator.memory(now, self.date(now), address) {
+            memory.frequency = frequency;
+            self.actions.push_back(Action::StoreDrift(frequency, memory));
+        }
+    }
+
+    /// The undisciplined time of a reading. If somebody else has moved the system clock since the last
+    /// one, everything is measured anew: what is known of the undisciplined clock is as good as ever,
+    /// but whoever stepped may know something.
+    fn undisciplined(&mut self, now: MonoTime, reading: Reading) -> NtpTimestamp {
+        let raw = self.ledger.undisciplined(reading);
+        let Some(change) = self.ledger.take_surprise() else { return raw };
+        if self.absorb_leap(now, change) {
+            return self.ledger.undisciplined(reading);
+        }
+        if self.config.discipline.disabled {
+            return raw;
+        }
+        self.reference.doubt(change.abs());
+        self.fight.notice(change);
+        self.consider_fight(now);
+        raw
+    }
+
+    /// Puts right what others have done to the clock, if that is due.
+    fn consider_fight(&mut self, now: MonoTime) {
+        if let Some(change) = self.fight.take(now) {
+            self.report(Event::SteppedFromOutside(change));
+            self.measure_anew(now, change.abs());
+        }
+    }
+
+    /// The clock may be wrong by anything: asks everybody at once, and corrects as at the start.
+    fn measure_anew(&mut self, now: MonoTime, estimated_error: NtpDuration) {
+        let frequency = self.discipline.reopen();
+        self.steer(ClockRequest::SetFrequency(frequency));
+        for member in self.members.values_mut() {
+            member.association.measure_anew(now);
+        }
+        self.tell_kernel(now, estimated_error);
     }
 
     fn poll_due(&mut self, now: MonoTime) {
@@ -282,6 +402,10 @@ impl System {
         }
         if any {
             self.select(now);
+            if self.reference.is_synchronized() {
+                let noise = self.estimator.estimate(now).map_or(NtpDuration::ZERO, |estimate| estimate.noise);
+                self.tell_kernel(now, noise);
+            }
         }
     }
 
@@ -293,7 +417,7 @@ impl System {
         let frequency = self.discipline.frequency();
         if self.is_frequency_known(now) && self.stored_drift != Some(frequency) {
             self.stored_drift = Some(frequency);
-            self.actions.push_back(Action::StoreDrift(frequency));
+            self.store(now, frequency);
         }
     }
 

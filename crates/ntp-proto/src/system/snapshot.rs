@@ -3,7 +3,8 @@
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::association::{AssociationId, AssociationOptions, Counters, RegisterEntry, STAGES};
-use crate::select::Standing;
+use crate::estimator::{Oscillator, Path};
+use crate::select::{SelectionConfig, Standing};
 use crate::time::{Frequency, MonoTime, NtpDuration, NtpTimestamp, PollExponent, Precision};
 use crate::wire::{KissCode, Leap, ReferenceId, Stratum};
 
@@ -141,6 +142,8 @@ pub struct PeerSnapshot {
     pub filter: [Option<(NtpDuration, NtpDuration, NtpDuration)>; STAGES],
     /// Its counters.
     pub counters: Counters,
+    /// What has been learnt of the way to it.
+    pub path: Option<Path>,
 }
 
 /// The system's own variables.
@@ -158,8 +161,10 @@ pub struct SystemVariables {
     pub offset: NtpDuration,
     /// The frequency correction, as ntpd shows it: positive where the clock is sped up.
     pub frequency: Frequency,
-    /// Standard deviation of the estimate, and the spread among the sources.
+    /// Standard deviation of the estimate, without the unknowable asymmetry of the paths.
     pub jitter: NtpDuration,
+    /// What has been learnt of the oscillator.
+    pub oscillator: Option<Oscillator>,
     /// RMS of recent corrections.
     pub clock_jitter: NtpDuration,
     /// RMS of recent frequency changes.
@@ -192,8 +197,7 @@ impl System {
     }
 
     fn system_variables(&self, now: MonoTime) -> SystemVariables {
-        let uncertainty =
-            self.estimator.estimate(now).map_or(NtpDuration::ZERO, |estimate| estimate.uncertainty);
+        let noise = self.estimator.estimate(now).map_or(NtpDuration::ZERO, |estimate| estimate.noise);
         let local = || self.sources.iter().find(|source| is_local_clock(source)).map(|source| source.id);
         let time_constant = self
             .selection
@@ -211,7 +215,8 @@ impl System {
             time_constant_min: shortest.unwrap_or(PollExponent::MIN),
             offset: -self.discipline.error(),
             frequency: self.discipline.frequency(),
-            jitter: uncertainty,
+            jitter: noise,
+            oscillator: self.estimator.oscillator(),
             clock_jitter: self.discipline.clock_jitter(),
             clock_wander: self.discipline.clock_wander(),
             events: self.events,
@@ -237,7 +242,7 @@ impl System {
             events: member.events,
             reach: state.reach().bits(),
             unreach: state.reach().unanswered(),
-            flash: flash(member, now, rate),
+            flash: flash(member, now, rate, &self.config.selection),
             host_poll: state.poll().interval(),
             offset: best.map_or(NtpDuration::ZERO, offset),
             delay: best.map_or(NtpDuration::ZERO, |entry| entry.delay),
@@ -247,6 +252,7 @@ impl System {
                 .entries()
                 .map(|stage| stage.as_ref().map(|entry| (entry.delay, offset(entry), entry.dispersion))),
             counters: *association.counters(),
+            path: self.estimator.path(association.id()),
             ..blank
         };
         let shown = match server {
@@ -343,18 +349,20 @@ impl System {
             jitter: NtpDuration::ZERO,
             filter: [None; STAGES],
             counters: Counters::default(),
+            path: None,
         }
     }
 }
 
 /// ntpd's flash bits: of the last answer, and of the peer tests (RFC 5905 §11.2 tests 10-13).
-fn flash(member: &Member, now: MonoTime, rate: Frequency) -> u16 {
+fn flash(member: &Member, now: MonoTime, rate: Frequency, config: &SelectionConfig) -> u16 {
     let state = member.association.state();
     let mut flash = state.rejection().map_or(0, crate::association::Rejection::flash);
-    if state.server().is_some_and(|server| !server.stratum.is_synchronized()) {
+    if state.server().is_some_and(|server| !config.admits(server.stratum)) {
         flash |= 0x0200;
     }
-    if state.root_distance(now, rate).is_some_and(|distance| distance >= crate::select::DISTANCE_MAX) {
+    let distance = state.root_distance(now, rate, config.distance_min);
+    if distance.is_some_and(|distance| distance >= config.distance_max) {
         flash |= 0x0400;
     }
     if state.is_loop() {

@@ -5,21 +5,24 @@ use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 use crate::association::{Association, AssociationId};
+use crate::select::Standing;
 use crate::time::MonoTime;
 
 use super::action::{Action, Event, SourceId};
 use super::config::{SourceConfig, SourceKind, Target};
 use super::{Member, System};
 
-/// Addresses that a `pool` line uses.
-pub const POOL_SIZE: usize = 4;
-
 /// The first wait after a failed resolution, and the longest.
 const RETRY_FIRST: Duration = Duration::from_secs(2);
 const RETRY_LONGEST: Duration = Duration::from_secs(64);
 
-/// How long until a source that has too few members is resolved again.
-const MORE_INTERVAL: Duration = Duration::from_mins(15);
+/// How long until a source that has too few members is resolved again: soon while that brings new
+/// ones, ever later when the name has no more to offer.
+const MORE_FIRST: Duration = Duration::from_secs(64);
+const MORE_LONGEST: Duration = Duration::from_mins(16);
+
+/// Votes in a row that a member of a pool may lose before it is replaced.
+const LOST_VOTES: u32 = 8;
 
 /// Polls without an answer after which a name is resolved again, and again after as many more.
 const SILENT_POLLS: u32 = 8;
@@ -34,6 +37,8 @@ pub(super) struct Source {
     pub(super) resolution: Resolution,
     /// Whether the last resolution found addresses, though perhaps none that was free.
     pub(super) has_addresses: bool,
+    /// How long it waited last before it looked for more members.
+    more_wait: Duration,
 }
 
 /// Where the resolution of a source's name stands.
@@ -63,13 +68,9 @@ impl Source {
         }
     }
 
-    /// How many associations it may have.
-    const fn capacity(&self) -> usize {
-        match self.config.kind {
-            SourceKind::Pool(_) => POOL_SIZE,
-            SourceKind::Server(_) => 1,
-            SourceKind::LocalClock { .. } => 0,
-        }
+    /// Whether its name stands for many servers.
+    const fn is_pool(&self) -> bool {
+        matches!(self.config.kind, SourceKind::Pool(_))
     }
 }
 
@@ -84,7 +85,13 @@ impl System {
             } else {
                 None
             };
-            let mut entry = Source { config, id, resolution: Resolution::Settled, has_addresses: false };
+            let mut entry = Source {
+                config,
+                id,
+                resolution: Resolution::Settled,
+                has_addresses: false,
+                more_wait: MORE_FIRST,
+            };
             if entry.name().is_some() {
                 entry.resolution = Resolution::Due(now, RETRY_FIRST);
             }
@@ -133,26 +140,45 @@ impl System {
         entry.resolution = Resolution::Settled;
         entry.has_addresses = true;
         let addresses = self.place(source, &name, &usable, now);
-        self.look_for_more(source, now);
+        self.look_for_more(source, now, !addresses.is_empty());
         if !addresses.is_empty() {
             self.report(Event::Resolved { name, addresses });
         }
     }
 
+    /// How many associations a source may have. Pools share what `tos maxclock` leaves of the servers.
+    fn capacity(&self, source: SourceId) -> usize {
+        let Some(entry) = self.sources.get(source.0) else { return 0 };
+        match entry.config.kind {
+            SourceKind::LocalClock { .. } => 0,
+            SourceKind::Server(_) => 1,
+            SourceKind::Pool(_) => {
+                let pools = self.sources.iter().filter(|source| source.is_pool()).count();
+                let is_server = |source: &&Source| matches!(source.config.kind, SourceKind::Server(_));
+                let servers = self.sources.iter().filter(is_server).count();
+                let left = self.config.selection.survivors_max.saturating_sub(servers);
+                left.div_ceil(pools.max(1)).max(1)
+            }
+        }
+    }
+
     /// A source that has fewer members than it could is resolved again some time: a pool's name has
     /// other addresses then, and an address that another line uses may be free.
-    fn look_for_more(&mut self, source: SourceId, now: MonoTime) {
+    fn look_for_more(&mut self, source: SourceId, now: MonoTime, found: bool) {
         let occupied = self.members.values().filter(|member| member.source == source).count();
+        let capacity = self.capacity(source);
         if let Some(entry) = self.sources.get_mut(source.0)
-            && occupied < entry.capacity()
+            && occupied < capacity
         {
-            entry.resolution = Resolution::Due(now + MORE_INTERVAL, RETRY_FIRST);
+            entry.more_wait = if found { MORE_FIRST } else { (entry.more_wait * 2).min(MORE_LONGEST) };
+            entry.resolution = Resolution::Due(now + entry.more_wait, RETRY_FIRST);
         }
     }
 
     /// Gives a source its addresses: fills it up, or moves its silent members elsewhere.
     fn place(&mut self, source: SourceId, name: &str, usable: &[IpAddr], now: MonoTime) -> Vec<IpAddr> {
-        let capacity = self.sources.get(source.0).map_or(0, Source::capacity);
+        let capacity = self.capacity(source);
+        let pool = self.sources.get(source.0).is_some_and(Source::is_pool);
         let port = self.sources.get(source.0).map_or(0, |entry| entry.config.port);
         let taken: Vec<IpAddr> =
             self.members.values().map(|member| member.association.remote().ip()).collect();
@@ -160,18 +186,20 @@ impl System {
         let silent: Vec<AssociationId> = self
             .members
             .iter()
-            .filter(|(_, member)| member.source == source && is_useless(&member.association))
+            .filter(|(_, member)| member.source == source)
+            .filter(|(id, member)| is_useless(&member.association) || pool && self.is_liar(**id, member))
             .map(|(id, _)| *id)
             .collect();
         let mut placed = Vec::new();
         for id in silent {
             let Some(address) = fresh.next() else { break };
-            if let Some(member) = self.members.get_mut(&id) {
-                member.restart(SocketAddr::new(address, port), now);
-                self.estimator.forget(id);
-                self.actions.push_back(Action::Close(id));
-                placed.push(address);
-            }
+            let Some(member) = self.members.get_mut(&id) else { continue };
+            let (remote, by) = (member.association.remote(), SocketAddr::new(address, port));
+            member.restart(by, now);
+            self.estimator.forget(id);
+            self.actions.push_back(Action::Close(id));
+            self.report(Event::Replaced { remote, by });
+            placed.push(address);
         }
         let occupied = self.members.values().filter(|member| member.source == source).count();
         let newcomers: Vec<IpAddr> = fresh.take(capacity.saturating_sub(occupied)).collect();
@@ -188,7 +216,7 @@ impl System {
         let options = entry.config.options.clone();
         // The line of a single server is its association; a pool's members get numbers of their
         // own, and are shown by address: the pool's name would not tell them apart.
-        let (id, host) = if entry.capacity() == 1 { (entry.id, host) } else { (self.fresh_id(), None) };
+        let (id, host) = if entry.is_pool() { (self.fresh_id(), None) } else { (entry.id, host) };
         let association = Association::new(id, remote, options, now);
         self.members.insert(id, Member::new(association, source, host, now));
     }
@@ -203,6 +231,20 @@ impl System {
         }
         self.actions.push_back(Action::Close(id));
         self.look_up_again(id, now);
+    }
+
+    /// Whether a member has been outvoted for so long that another one should take its place.
+    fn is_liar(&self, id: AssociationId, member: &Member) -> bool {
+        member.disagreements >= LOST_VOTES && self.standing(id) == Standing::Falseticker
+    }
+
+    /// A member of a pool that has lost one vote after the other: the pool has others.
+    pub(super) fn replace_if_liar(&mut self, now: MonoTime, id: AssociationId) {
+        let Some(member) = self.members.get(&id) else { return };
+        let pool = self.sources.get(member.source.0).is_some_and(Source::is_pool);
+        if pool && self.is_liar(id, member) && member.disagreements % LOST_VOTES == 0 {
+            self.look_up_again(id, now);
+        }
     }
 
     /// Resolves the name behind a member again, if it has one.
