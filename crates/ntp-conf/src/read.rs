@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use crate::cst::Document;
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::directive::{Directive, Fudge, InterfaceRule, Restrict, Source, Switch, Tinker, interpret};
+use crate::directive::{
+    Directive, Fudge, InterfaceRule, LeapFile, Restrict, Source, Switch, Tinker, Tos, interpret,
+};
 
 /// The largest file that is read; the largest of 255 real ones has 5.5 kB.
 pub const FILE_LEN_MAX: usize = 1 << 20;
@@ -62,8 +64,12 @@ pub struct Configuration {
     pub drift_file: Option<PathBuf>,
     /// Parameters of clocks.
     pub fudges: Vec<Fudge>,
-    /// Thresholds.
+    /// Thresholds of the discipline.
     pub tinkers: Vec<Tinker>,
+    /// Thresholds of the selection.
+    pub selection: Vec<Tos>,
+    /// The table of leap seconds.
+    pub leap_file: Option<LeapFile>,
     /// `disable ntp`: leave the clock alone.
     pub discipline_disabled: bool,
     /// Where to listen.
@@ -163,6 +169,8 @@ impl Reader<'_> {
             Directive::DriftFile(path) => configuration.drift_file = path.map(PathBuf::from),
             Directive::Fudge(fudge) => configuration.fudges.push(fudge),
             Directive::Tinker(tinkers) => configuration.tinkers.extend(tinkers),
+            Directive::Tos(found) => configuration.selection.extend(found),
+            Directive::LeapFile(found) => configuration.leap_file = Some(found),
             Directive::Switch(switches) => {
                 for (Switch::Ntp, on) in switches {
                     configuration.discipline_disabled = !on;

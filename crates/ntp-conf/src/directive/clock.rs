@@ -24,15 +24,21 @@ pub enum Tinker {
     Panic(f64),
     /// Errors above so many seconds are stepped; 0 never.
     Step(f64),
+    /// The same for a clock that is behind.
+    StepForward(f64),
+    /// The same for one that is ahead.
+    StepBackward(f64),
     /// Seconds for which a large error must last before it is stepped.
     Stepout(f64),
+    /// The frequency correction to start with, ppm.
+    Frequency(f64),
 }
 
 /// Parameters of `tinker` kept without effect.
-const TINKER_ACCEPTED: &[&str] = &["allan", "dispersion", "freq", "huffpuff", "stepback", "stepfwd", "tick"];
+const TINKER_ACCEPTED: &[&str] = &["allan", "dispersion", "huffpuff", "tick"];
 
 /// Parameters of `tinker` that something follows from.
-const TINKER_ACTED: &[&str] = &["panic", "step", "stepout"];
+const TINKER_ACTED: &[&str] = &["freq", "panic", "step", "stepback", "stepfwd", "stepout"];
 
 /// Parameters of `fudge` kept without effect.
 const FUDGE_ACCEPTED: &[&str] =
@@ -77,7 +83,10 @@ pub(super) fn read_tinker(words: &mut Words<'_>) -> Vec<Tinker> {
         match token.text.as_str() {
             "panic" => found.extend(seconds(words).map(Tinker::Panic)),
             "step" => found.extend(seconds(words).map(Tinker::Step)),
+            "stepfwd" => found.extend(seconds(words).map(Tinker::StepForward)),
+            "stepback" => found.extend(seconds(words).map(Tinker::StepBackward)),
             "stepout" => found.extend(seconds(words).map(Tinker::Stepout)),
+            "freq" => found.extend(words.number("freq", -500.0..=500.0).map(Tinker::Frequency)),
             text if TINKER_ACCEPTED.contains(&text) => {
                 let message = format!("`tinker {text}` is accepted but not acted on");
                 words.report(crate::Severity::Note, "N002", token, &message).note("the line without it", "");

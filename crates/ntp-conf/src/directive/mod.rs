@@ -3,6 +3,7 @@
 mod access;
 mod clock;
 mod listen;
+mod selection;
 mod source;
 mod switch;
 
@@ -17,6 +18,7 @@ use crate::suggest::nearest;
 pub use access::{Restrict, RestrictFlags, RestrictTarget};
 pub use clock::{Fudge, Tinker};
 pub use listen::{InterfaceAction, InterfaceRule, InterfaceTarget};
+pub use selection::{LeapFile, Tos};
 pub use source::{AddressFamily, POLL_MAX, POLL_MIN, Role, Source, SourceOptions};
 pub use switch::Switch;
 
@@ -39,6 +41,10 @@ pub enum Directive {
     Fudge(Fudge),
     /// `tinker`.
     Tinker(Vec<Tinker>),
+    /// `tos`.
+    Tos(Vec<Tos>),
+    /// `leapfile`.
+    LeapFile(LeapFile),
     /// `enable` (true) or `disable` (false).
     Switch(Vec<(Switch, bool)>),
     /// `includefile`.
@@ -113,6 +119,8 @@ fn act(name: &str, words: &mut Words<'_>) -> Option<Directive> {
         }
         "fudge" => clock::read_fudge(words).map(Directive::Fudge),
         "tinker" => Some(Directive::Tinker(clock::read_tinker(words))),
+        "tos" => Some(Directive::Tos(selection::read_tos(words))),
+        "leapfile" => selection::read_leap_file(words).map(Directive::LeapFile),
         "enable" => Some(Directive::Switch(switch::read(words, true))),
         "disable" => Some(Directive::Switch(switch::read(words, false))),
         "interface" | "nic" => listen::read(words).map(Directive::Interface),
@@ -206,6 +214,15 @@ impl<'a> Words<'a> {
                 None
             }
         }
+    }
+
+    /// The same for a count, which NTPsec lets be written with a fraction.
+    fn count(&mut self, name: &str, range: std::ops::RangeInclusive<u16>) -> Option<u16> {
+        let (least, most) = (f64::from(*range.start()), f64::from(*range.end()));
+        let value = self.number(name, least..=most)?;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within the range")]
+        let whole = value.round() as u16;
+        Some(whole)
     }
 
     fn report(

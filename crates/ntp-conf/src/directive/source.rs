@@ -50,6 +50,8 @@ pub enum AddressFamily {
 pub struct SourceOptions {
     /// Eight quick packets at the start.
     pub iburst: bool,
+    /// Eight quick packets at every poll.
+    pub burst: bool,
     /// Wins among the survivors.
     pub prefer: bool,
     /// Measured, never followed.
@@ -98,11 +100,10 @@ impl Source {
 }
 
 /// Options that are a word by themselves, and that something follows from.
-const ACTED_FLAGS: &[&str] = &["iburst", "noselect", "prefer", "true"];
+const ACTED_FLAGS: &[&str] = &["burst", "iburst", "noselect", "prefer", "true"];
 
 /// Options that are a word by themselves, kept without effect.
-const ACCEPTED_FLAGS: &[&str] =
-    &["autokey", "burst", "noval", "nts", "preconn", "preempt", "xleave", "xmtnonce"];
+const ACCEPTED_FLAGS: &[&str] = &["autokey", "noval", "nts", "preconn", "preempt", "xleave", "xmtnonce"];
 
 /// Options with a value that something follows from.
 const ACTED_VALUES: &[&str] = &["maxpoll", "minpoll", "port", "version"];
@@ -144,6 +145,7 @@ fn read_options(role: Role, words: &mut Words<'_>) -> SourceOptions {
         let name = if token.quoted { "" } else { token.text.as_str() };
         match name {
             "iburst" => options.iburst = true,
+            "burst" => options.burst = true,
             "prefer" => options.prefer = true,
             "noselect" => options.noselect = true,
             "true" => options.truechimer = true,

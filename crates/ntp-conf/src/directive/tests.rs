@@ -152,6 +152,56 @@ fn clocks_and_thresholds() {
     assert_eq!(found, [Tinker::Panic(0.0), Tinker::Step(0.5), Tinker::Stepout(10.0)]);
     assert_eq!(codes("fudge 192.0.2.1 stratum 3"), ["E007"]);
     assert_eq!(codes("tinker panic nan"), ["E004"]);
+    let Some(Directive::Tinker(found)) = meaning("tinker stepfwd 1 stepback 0 freq -12.5").directive else {
+        panic!()
+    };
+    assert_eq!(found, [Tinker::StepForward(1.0), Tinker::StepBackward(0.0), Tinker::Frequency(-12.5)]);
+    assert_eq!(codes("tinker freq 501"), ["E004"]);
+    assert_eq!(codes("tinker allan 11"), ["N002"]);
+}
+
+#[test]
+fn thresholds_of_the_selection() {
+    let line = "tos minsane 2 minclock 4.0 maxclock 11 mindist 0.02 maxdist 3 floor 1 ceiling 14 orphan 6 orphanwait 60";
+    let Some(Directive::Tos(found)) = meaning(line).directive else { panic!() };
+    let expected = [
+        Tos::MinSane(2),
+        Tos::MinClock(4),
+        Tos::MaxClock(11),
+        Tos::MinDist(0.02),
+        Tos::MaxDist(3.0),
+        Tos::Floor(1),
+        Tos::Ceiling(14),
+        Tos::Orphan(6),
+        Tos::OrphanWait(60),
+    ];
+    assert_eq!(found, expected);
+    assert_eq!(codes(line), [""; 0]);
+    for (line, code) in [
+        ("tos", "E003"),
+        ("tos minsane", "E004"),
+        ("tos minsane -1", "E004"),
+        ("tos minclock 1e9", "E004"),
+        ("tos maxdist nan", "E004"),
+        ("tos orphan 17", "E004"),
+        ("tos orphan=5", "E005"),
+        ("tos bananas 5", "E005"),
+        ("tos beacon 5", "N002"),
+    ] {
+        assert_eq!(codes(line).first(), Some(&code), "{line}");
+    }
+}
+
+#[test]
+fn the_table_of_leap_seconds() {
+    let file = |line: &str| match meaning(line).directive {
+        Some(Directive::LeapFile(file)) => Some((file.path, file.check_hash)),
+        _ => None,
+    };
+    assert_eq!(file("leapfile /x"), Some(("/x".to_owned(), true)));
+    assert_eq!(file("leapfile /x ignorehash"), Some(("/x".to_owned(), false)));
+    assert_eq!(codes("leapfile"), ["E003"]);
+    assert_eq!(codes("leapfile /x sure"), ["E005"]);
 }
 
 #[test]
@@ -174,7 +224,7 @@ fn every_known_directive_is_recognised_and_the_rest_is_not() {
     }
     assert_eq!(codes("bananas"), ["E001"]);
     assert_eq!(codes("\"server\" a"), ["E002"]);
-    assert_eq!(codes("leapfile /x"), ["N001"]);
+    assert_eq!(codes("keys /x"), ["N001"]);
     assert_eq!(codes("crypto pw x"), ["E006"]);
 }
 
