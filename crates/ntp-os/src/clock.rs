@@ -48,9 +48,10 @@ static ASLEEP: AtomicU64 = AtomicU64::new(0);
 /// A smaller difference between the two clocks is the time between reading one and the other.
 const SLEEP_MIN: u64 = 10_000_000;
 
-/// How long the machine has been suspended since it booted. `CLOCK_MONOTONIC_RAW` stands still then
-/// and the system clock does not: without this a night's sleep would look like an error of a night.
-fn asleep() -> io::Result<Duration> {
+/// How long the machine has been suspended since it booted; what is less than 10 ms more than last time
+/// does not count. `CLOCK_MONOTONIC_RAW` stands still then and the system clock does not: without this a
+/// night's sleep would look like an error of a night.
+pub fn asleep() -> io::Result<Duration> {
     let awake = read(ClockId::CLOCK_MONOTONIC)?;
     let since_boot = read(ClockId::CLOCK_BOOTTIME)?;
     let seen = u64::try_from(since_boot.saturating_sub(awake).as_nanos()).unwrap_or(u64::MAX);

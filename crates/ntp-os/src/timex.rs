@@ -63,8 +63,8 @@ pub fn step(nanos: i64) -> io::Result<()> {
     Ok(())
 }
 
-/// Tells the kernel, and through it everybody who asks, that the clock is kept and how well.
-pub fn set_status(estimated_error: Duration, maximum_error: Duration) -> io::Result<()> {
+/// Tells the kernel, and through it everybody who asks, whether the clock is kept and how well.
+pub fn set_status(estimated_error: Duration, maximum_error: Duration, synchronized: bool) -> io::Result<()> {
     let mut request = empty();
     clock_adjtime(&mut request)?;
     // The kernel's own loops stay off: the correction is ours alone.
@@ -72,9 +72,34 @@ pub fn set_status(estimated_error: Duration, maximum_error: Duration) -> io::Res
     let status = request.status & !(loops | libc::STA_UNSYNC);
     request = empty();
     request.modes = libc::ADJ_STATUS | libc::ADJ_ESTERROR | libc::ADJ_MAXERROR;
-    request.status = status;
+    request.status = if synchronized { status } else { status | libc::STA_UNSYNC };
     request.esterror = micros(estimated_error);
     request.maxerror = micros(maximum_error);
+    clock_adjtime(&mut request)?;
+    Ok(())
+}
+
+/// A second that the kernel adds to the end of a UTC day, or takes from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeapSecond {
+    /// 23:59:60 is inserted.
+    Insert,
+    /// 23:59:59 is left out.
+    Delete,
+}
+
+/// Tells the kernel what to do at the end of this UTC day.
+pub fn set_leap(leap: Option<LeapSecond>) -> io::Result<()> {
+    let mut request = empty();
+    clock_adjtime(&mut request)?;
+    let status = request.status & !(libc::STA_INS | libc::STA_DEL);
+    request = empty();
+    request.modes = libc::ADJ_STATUS;
+    request.status = match leap {
+        None => status,
+        Some(LeapSecond::Insert) => status | libc::STA_INS,
+        Some(LeapSecond::Delete) => status | libc::STA_DEL,
+    };
     clock_adjtime(&mut request)?;
     Ok(())
 }

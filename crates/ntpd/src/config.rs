@@ -5,13 +5,14 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 use std::time::Duration;
 
-use ntp_conf::directive::{self, AddressFamily, Fudge, Restrict, RestrictTarget, Role, Source, Tinker};
+use ntp_conf::directive::{self, AddressFamily, Fudge, Restrict, RestrictTarget, Role, Source, Tinker, Tos};
 use ntp_conf::{Configuration, Diagnostic, LoadError, Severity};
 use ntp_proto::association::AssociationOptions;
 use ntp_proto::discipline::DisciplineConfig;
+use ntp_proto::select::SelectionConfig;
 use ntp_proto::server::{AccessList, Prefix, Restrictions, Rule, RuleTarget};
-use ntp_proto::system::{Family, SourceConfig, SourceKind, Target};
-use ntp_proto::time::{NtpDuration, PollExponent};
+use ntp_proto::system::{Family, SourceConfig, SourceKind, SystemConfig, Target};
+use ntp_proto::time::{Frequency, NtpDuration, PollExponent, Precision};
 use ntp_proto::wire::{ReferenceId, Stratum, Version};
 
 use crate::cli::Options;
@@ -22,9 +23,6 @@ const LOCAL_CLOCK_STRATUM: u8 = 5;
 
 /// The driver number of the local clock.
 const LOCAL_CLOCK_DRIVER: u8 = 1;
-
-/// The step threshold of `-x`.
-const SLEW_ONLY_STEP: NtpDuration = NtpDuration::from_seconds(600);
 
 /// Why a configuration cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -58,8 +56,26 @@ pub(crate) fn judge(path: &Path, found: &Configuration, findings: &[Diagnostic])
     Ok(())
 }
 
+/// Everything that a configuration and the command line say to the system, with words about the lines
+/// that cannot be used. What is left out is the table of leap seconds, which is read later.
+pub fn system_config(
+    found: &Configuration,
+    options: &Options,
+    precision: Precision,
+) -> (SystemConfig, Vec<String>) {
+    let (sources, complaints) = sources(found, options);
+    let config = SystemConfig {
+        sources,
+        discipline: discipline(found, options),
+        selection: selection(found),
+        precision,
+        leap_table: None,
+    };
+    (config, complaints)
+}
+
 /// The sources; with words about those that cannot be used.
-pub(crate) fn sources(found: &Configuration, options: &Options) -> (Vec<SourceConfig>, Vec<String>) {
+fn sources(found: &Configuration, options: &Options) -> (Vec<SourceConfig>, Vec<String>) {
     let mut sources = Vec::new();
     let mut complaints = Vec::new();
     for (source, path, line) in &found.sources {
@@ -107,6 +123,7 @@ fn association_options(options: &directive::SourceOptions) -> AssociationOptions
     AssociationOptions {
         version: options.version.and_then(Version::new).unwrap_or(Version::V4),
         iburst: options.iburst,
+        burst: options.burst,
         // Where only one of the two is given, it pulls the other's default along.
         minpoll: if options.minpoll.is_none() { minpoll.min(maxpoll) } else { minpoll },
         maxpoll: if options.maxpoll.is_none() { maxpoll.max(minpoll) } else { maxpoll },
@@ -128,7 +145,7 @@ fn local_clock(unit: u8, fudges: &[Fudge]) -> SourceKind {
 }
 
 /// Thresholds and switches, from the file and the command line.
-pub(crate) fn discipline(found: &Configuration, options: &Options) -> DisciplineConfig {
+fn discipline(found: &Configuration, options: &Options) -> DisciplineConfig {
     let mut config = DisciplineConfig {
         allow_first_panic: options.panic_gate,
         once: options.quit,
@@ -136,13 +153,51 @@ pub(crate) fn discipline(found: &Configuration, options: &Options) -> Discipline
         ..DisciplineConfig::default()
     };
     if options.slew {
-        config.step = SLEW_ONLY_STEP;
+        config = config.slew_only();
     }
     for tinker in &found.tinkers {
         match *tinker {
             Tinker::Panic(seconds) => config.panic = NtpDuration::from_seconds_f64(seconds),
-            Tinker::Step(seconds) => config.step = NtpDuration::from_seconds_f64(seconds),
+            Tinker::Step(seconds) => {
+                config.step_forward = NtpDuration::from_seconds_f64(seconds);
+                config.step_backward = config.step_forward;
+            }
+            Tinker::StepForward(seconds) => config.step_forward = NtpDuration::from_seconds_f64(seconds),
+            Tinker::StepBackward(seconds) => config.step_backward = NtpDuration::from_seconds_f64(seconds),
+            Tinker::Frequency(_) => {}
             Tinker::Stepout(seconds) => config.stepout = Duration::from_secs_f64(seconds.min(1e9)),
+        }
+    }
+    config
+}
+
+/// The frequency correction that the configuration says to start with.
+pub fn frequency(found: &Configuration) -> Option<Frequency> {
+    let given = |tinker: &Tinker| match *tinker {
+        Tinker::Frequency(ppm) => Some(Frequency::from_ppm(ppm)),
+        Tinker::Panic(_)
+        | Tinker::Step(_)
+        | Tinker::StepForward(_)
+        | Tinker::StepBackward(_)
+        | Tinker::Stepout(_) => None,
+    };
+    found.tinkers.iter().filter_map(given).next_back()
+}
+
+/// Who is believed.
+fn selection(found: &Configuration) -> SelectionConfig {
+    let mut config = SelectionConfig::default();
+    for tos in &found.selection {
+        match *tos {
+            Tos::MinSane(count) => config.survivors_min = count.into(),
+            Tos::MinClock(count) => config.cluster_min = count.into(),
+            Tos::MaxClock(count) => config.survivors_max = count.into(),
+            Tos::MaxDist(seconds) => config.distance_max = NtpDuration::from_seconds_f64(seconds),
+            Tos::MinDist(seconds) => config.distance_min = NtpDuration::from_seconds_f64(seconds),
+            Tos::Floor(stratum) => config.stratum_min = stratum,
+            Tos::Ceiling(stratum) => config.stratum_limit = stratum,
+            Tos::Orphan(stratum) => config.orphan_stratum = stratum,
+            Tos::OrphanWait(seconds) => config.orphan_wait = Duration::from_secs(seconds.into()),
         }
     }
     config

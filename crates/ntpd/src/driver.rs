@@ -11,15 +11,17 @@ use ntp_os::notify::Notifier;
 use ntp_os::udp::Arrival;
 use ntp_proto::association::AssociationId;
 use ntp_proto::control::{Identity, respond as respond_control};
+use ntp_proto::estimator::Memory;
 use ntp_proto::server::{AccessList, Request, Verdict, respond, stamp};
 use ntp_proto::system::{Action, ClockReport, Event, Outcome, Received, System};
-use ntp_proto::time::MonoTime;
+use ntp_proto::time::{Frequency, MonoTime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{debug, error, info, trace, warn};
 
 use crate::clock::{self, Clock, ClockError};
 use crate::config::{self, NamedHosts};
 use crate::exit::Exit;
+use crate::leap_file::LeapFile;
 use crate::log;
 use crate::net::{self, DATAGRAM_LEN_MAX, Origin, Sockets};
 use crate::resolver::{Answer, Resolver, Subject};
@@ -57,6 +59,9 @@ pub(crate) struct Driver {
     pub(crate) names: Names,
     pub(crate) notifier: Notifier,
     pub(crate) drift_file: Option<PathBuf>,
+    pub(crate) leap_file: Option<LeapFile>,
+    /// How long the machine had been suspended when that was last looked at.
+    pub(crate) asleep: Duration,
     /// The `interface` lines; the wildcard addresses need no care.
     pub(crate) interfaces: Vec<InterfaceRule>,
     /// The port that is listened on.
@@ -99,7 +104,10 @@ impl Driver {
             if let Some(exit) = self.perform()? {
                 return Ok(exit);
             }
-            match self.wait(&mut signals).await? {
+            let wake = self.wait(&mut signals).await?;
+            // Before anything is made of what arrived: it may have waited out a night's sleep.
+            self.read_clock()?;
+            match wake {
                 Wake::Readable(origin) => self.drain(origin)?,
                 Wake::Resolved((Subject::Source(source), answer)) => {
                     self.system.handle_resolved(clock::now()?, source, answer);
@@ -116,12 +124,28 @@ impl Driver {
                 }
                 Wake::Stop(name) => return self.stop(name),
             }
-            let at = self.clock.read()?;
-            let now = at.mono;
-            self.system.handle_clock(now, ClockReport::Read { at });
+            let now = self.read_clock()?;
             self.system.handle_timeout(now);
+            self.look_at_leap_file(now);
             self.feed_watchdog(now);
             self.look_for_addresses(now);
+        }
+    }
+
+    /// Reads both clocks, and notices if the machine has slept since the last time.
+    fn read_clock(&mut self) -> Result<MonoTime, ClockError> {
+        let asleep = ntp_os::clock::asleep()?;
+        let at = self.clock.read()?;
+        let slept = asleep != std::mem::replace(&mut self.asleep, asleep);
+        let report = if slept { ClockReport::Resumed { at } } else { ClockReport::Read { at } };
+        self.system.handle_clock(at.mono, report);
+        Ok(at.mono)
+    }
+
+    fn look_at_leap_file(&mut self, now: MonoTime) {
+        let date = self.system.date(now);
+        if let Some(table) = self.leap_file.as_mut().and_then(|file| file.look(now, date)) {
+            self.system.set_leap_table(Some(table));
         }
     }
 
@@ -171,7 +195,7 @@ impl Driver {
                         self.system.handle_clock(clock::now()?, report);
                     }
                 }
-                Action::StoreDrift(frequency) => self.store_drift(frequency),
+                Action::StoreDrift(frequency, memory) => self.store_drift(frequency, &memory),
                 Action::Report(event) => self.report(&event)?,
                 Action::Finish(outcome) => return Ok(Some(finish(outcome))),
             }
@@ -253,10 +277,13 @@ impl Driver {
         }
     }
 
-    fn store_drift(&self, frequency: ntp_proto::time::Frequency) {
+    fn store_drift(&self, frequency: Frequency, memory: &Memory) {
         let Some(path) = &self.drift_file else { return };
         if let Err(reason) = statefiles::write_drift(path, frequency) {
             warn!("the drift file is not written: {reason}");
+        }
+        if let Err(reason) = statefiles::write_memory(&statefiles::memory_path(path), memory) {
+            warn!("what has been learnt of the clock is not written: {reason}");
         }
     }
 

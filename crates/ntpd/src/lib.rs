@@ -7,6 +7,7 @@ mod clock;
 mod config;
 mod driver;
 pub mod exit;
+mod leap_file;
 mod loader;
 mod log;
 mod net;
@@ -14,4 +15,5 @@ mod resolver;
 mod start;
 mod statefiles;
 
+pub use config::{frequency, system_config};
 pub use start::run;

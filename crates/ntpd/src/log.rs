@@ -6,6 +6,7 @@ use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::sync::Mutex;
 
+use ntp_proto::discipline::LeapArm;
 use ntp_proto::system::Event;
 use ntp_proto::wire::KissCode;
 use tracing::{Level, info, warn};
@@ -116,11 +117,47 @@ pub(crate) fn report(event: &Event) {
             let code = code.reference_id().code().unwrap_or_default();
             warn!("{remote}: does not serve us ({code}); it is not asked again");
         }
+        Event::Replaced { remote, by } => info!("{remote} is of no use: asking {by} instead"),
+        Event::SystemPeer(_)
+        | Event::NoMajority { .. }
+        | Event::SteppedFromOutside(_)
+        | Event::Resumed
+        | Event::LeapArmed(_)
+        | Event::LeapPassed
+        | Event::LocalReference
+        | Event::Stepping(_)
+        | Event::Synchronized { .. }
+        | Event::Spike(_) => report_clock(event),
+    }
+}
+
+/// The events that are about the clock, not about one source.
+fn report_clock(event: &Event) {
+    match event {
         Event::SystemPeer(Some(remote)) => info!("following {remote}"),
         Event::SystemPeer(None) => warn!("no server to follow: the clock runs on by itself"),
+        Event::NoMajority { voters } => warn!(
+            "the {voters} servers contradict each other and no majority agrees: the clock runs on by itself"
+        ),
+        Event::SteppedFromOutside(by) => {
+            warn!("somebody else has set the clock, by {by}: asking the servers anew");
+        }
+        Event::Resumed => info!("this machine was suspended: asking the servers anew"),
+        Event::LeapArmed(LeapArm::Insert) => info!("a leap second is inserted at the end of this UTC day"),
+        Event::LeapArmed(LeapArm::Delete) => info!("a leap second is deleted at the end of this UTC day"),
+        Event::LeapArmed(LeapArm::None) => info!("there is no leap second today, after all"),
+        Event::LeapPassed => info!("a leap second has passed"),
         Event::LocalReference => info!("following the local clock, as no server is there to follow"),
         Event::Stepping(offset) => warn!("stepping the clock by {offset}"),
         Event::Synchronized { error } => info!("synchronized; {error} remain to be slewed away"),
         Event::Spike(error) => warn!("the clock seems off by {error}: waiting whether it lasts"),
+        Event::Resolved { .. }
+        | Event::Unresolved { .. }
+        | Event::Reachable(_)
+        | Event::Unreachable(_)
+        | Event::NoRoute(_)
+        | Event::Rejected { .. }
+        | Event::Kissed { .. }
+        | Event::Replaced { .. } => {}
     }
 }

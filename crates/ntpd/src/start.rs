@@ -10,7 +10,7 @@ use ntp_conf::{Diagnostic, Severity};
 use ntp_os::notify::Notifier;
 use ntp_os::udp::Socket;
 use ntp_proto::random::Rng;
-use ntp_proto::system::{System, SystemConfig};
+use ntp_proto::system::{ClockStart, System, SystemConfig};
 use ntp_proto::time::{MonoTime, Precision};
 use tracing::{Level, debug, error, info, warn};
 
@@ -19,6 +19,7 @@ use crate::clock::{Clock, ClockError};
 use crate::config::{self, ConfigError, NamedHosts};
 use crate::driver::{Driver, Names};
 use crate::exit::Exit;
+use crate::leap_file::LeapFile;
 use crate::log::{self, Destination};
 use crate::net::{self, ListenError, Sockets};
 use crate::resolver::Resolver;
@@ -78,17 +79,14 @@ fn prepare(options: &Options) -> Result<Prepared, StartError> {
         print_findings(&findings);
         return Err(useless.into());
     }
-    let (sources, complaints) = config::sources(&found, options);
-    let discipline = config::discipline(&found, options);
-    let clock = Clock::open(options.clock, !discipline.disabled)?;
+    let resolution = ntp_os::clock::precision().map_err(ClockError::from)?;
+    let (config, complaints) = config::system_config(&found, options, Precision::covering(resolution));
+    let clock = Clock::open(options.clock, !config.discipline.disabled)?;
     // Setting the clock once needs no port: it works beside a daemon that only serves.
     let sockets = if options.quit { Vec::new() } else { listen(&found, options)? };
     if options.quit {
         found.interfaces.clear();
     }
-    let resolution = ntp_os::clock::precision().map_err(ClockError::from)?;
-    let precision = Precision::covering(resolution);
-    let config = SystemConfig { sources, discipline, minsane: 1, precision };
     Ok(Prepared { config, found, findings, complaints, sockets, port: options.port, clock })
 }
 
@@ -116,6 +114,10 @@ fn launch(options: &Options, mut prepared: Prepared) -> Result<Exit, StartError>
         .or(prepared.found.drift_file)
         .map(|path| named(&path, std::path::absolute(&path)))
         .transpose()?;
+    if let Some(file) = &mut prepared.found.leap_file {
+        let path = Path::new(&file.path);
+        file.path = named(path, std::path::absolute(path))?.display().to_string();
+    }
     if background {
         named(Path::new("leaving the terminal"), nix::unistd::daemon(false, false).map_err(io::Error::from))?;
     }
@@ -164,9 +166,13 @@ fn run_loop(prepared: Prepared) -> Result<Exit, StartError> {
 
 fn drive(prepared: Prepared) -> Result<Driver, StartError> {
     let Prepared { config, found, sockets, clock, port, .. } = prepared;
-    let drift_file = found.drift_file;
-    let drift = drift_file.as_deref().and_then(remembered_frequency);
-    let start = clock.start(drift)?;
+    let drift_file = found.drift_file.clone();
+    let drift = drift_file.as_deref().and_then(|path| remembered(path, statefiles::read_drift));
+    let memory = drift_file.as_deref().map(statefiles::memory_path);
+    let memory = memory.and_then(|path| remembered(&path, statefiles::read_memory));
+    // What the configuration says goes before what the file remembers, as in the real daemons.
+    let start = ClockStart { memory, ..clock.start(config::frequency(&found).or(drift))? };
+    let began = start.reading.mono;
     let io = |what: &str| {
         let what = what.to_owned();
         move |source| StartError::Io { what, source }
@@ -175,6 +181,7 @@ fn drive(prepared: Prepared) -> Result<Driver, StartError> {
     let hosts = NamedHosts::new();
     let mut access = config::access(&found.restrictions, &hosts);
     let system = System::new(config, start, Box::new(rng));
+    let leap_file = found.leap_file.clone().map(LeapFile::new);
     access.set_sources(system.source_addresses());
     Ok(Driver {
         system,
@@ -187,18 +194,21 @@ fn drive(prepared: Prepared) -> Result<Driver, StartError> {
         names: names(),
         notifier: Notifier::new(std::env::var_os("NOTIFY_SOCKET").as_deref()).map_err(io("NOTIFY_SOCKET"))?,
         drift_file,
+        leap_file,
+        asleep: ntp_os::clock::asleep().map_err(ClockError::from)?,
         interfaces: found.interfaces,
         port,
-        addresses_seen: start.reading.mono,
+        addresses_seen: began,
         watchdog_fed: MonoTime::ZERO,
     })
 }
 
-fn remembered_frequency(path: &Path) -> Option<ntp_proto::time::Frequency> {
-    match statefiles::read_drift(path) {
-        Ok(drift) => drift,
+/// What an earlier run has left in a file, if anything.
+fn remembered<T>(path: &Path, read: impl Fn(&Path) -> Result<Option<T>, String>) -> Option<T> {
+    match read(path) {
+        Ok(found) => found,
         Err(reason) => {
-            warn!("{}: {reason}; starting without a remembered frequency", path.display());
+            warn!("{}: {reason}; starting without it", path.display());
             None
         }
     }

@@ -1,28 +1,43 @@
-//! The drift file: the frequency correction in ppm, one line, as ntpd writes it.
+//! The files of state: the drift file (the frequency correction in ppm, one line, as ntpd writes it),
+//! the estimator's memory beside it, and the table of leap seconds.
 
 use std::fs;
-use std::io;
-use std::path::Path;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
 
+use ntp_os::atomic_file::{ReplaceError, replace};
+use ntp_proto::discipline::LeapTable;
+use ntp_proto::estimator::Memory;
 use ntp_proto::time::Frequency;
 
 /// A larger correction than ntpd ever applies is not from ntpd.
 const PPM_MAX: f64 = 500.0;
 
 /// The longest file that could be one.
-const LENGTH_MAX: u64 = 4096;
+const DRIFT_LENGTH_MAX: u64 = 4096;
 
-/// Reads the frequency. `Ok(None)` if there is no file yet.
-pub(crate) fn read_drift(path: &Path) -> Result<Option<Frequency>, String> {
-    let metadata = match fs::metadata(path) {
-        Ok(metadata) => metadata,
+/// The longest memory and the longest table of leap seconds that are read.
+const LENGTH_MAX: u64 = 1 << 18;
+
+/// Reads a whole file; `Ok(None)` if there is none.
+fn read(path: &Path, length_max: u64) -> Result<Option<String>, String> {
+    let file = match fs::File::open(path) {
+        Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error.to_string()),
     };
-    if !metadata.is_file() || metadata.len() > LENGTH_MAX {
-        return Err("it is not a drift file".to_owned());
+    let metadata = file.metadata().map_err(|error| error.to_string())?;
+    if !metadata.is_file() || metadata.len() > length_max {
+        return Err("it is too long, or no file at all".to_owned());
     }
-    let text = fs::read_to_string(path).map_err(|error| error.to_string())?;
+    let mut text = String::new();
+    file.take(length_max).read_to_string(&mut text).map_err(|error| error.to_string())?;
+    Ok(Some(text))
+}
+
+/// Reads the frequency. `Ok(None)` if there is no file yet.
+pub(crate) fn read_drift(path: &Path) -> Result<Option<Frequency>, String> {
+    let Some(text) = read(path, DRIFT_LENGTH_MAX)? else { return Ok(None) };
     let first = text.split_whitespace().next().unwrap_or_default();
     match first.parse::<f64>() {
         Ok(ppm) if ppm.abs() <= PPM_MAX => Ok(Some(Frequency::from_ppm(ppm))),
@@ -31,12 +46,33 @@ pub(crate) fn read_drift(path: &Path) -> Result<Option<Frequency>, String> {
 }
 
 /// Replaces the file.
-pub(crate) fn write_drift(
-    path: &Path,
-    frequency: Frequency,
-) -> Result<(), ntp_os::atomic_file::ReplaceError> {
+pub(crate) fn write_drift(path: &Path, frequency: Frequency) -> Result<(), ReplaceError> {
     let line = format!("{:.3}\n", frequency.as_ppm());
-    ntp_os::atomic_file::replace(path, line.as_bytes(), None, 0o644)
+    replace(path, line.as_bytes(), None, 0o644)
+}
+
+/// Where the estimator's memory is: beside the drift file.
+pub(crate) fn memory_path(drift: &Path) -> PathBuf {
+    let mut name = drift.file_name().unwrap_or_default().to_owned();
+    name.push(".estimator");
+    drift.with_file_name(name)
+}
+
+/// Reads the estimator's memory. `Ok(None)` if there is none yet.
+pub(crate) fn read_memory(path: &Path) -> Result<Option<Memory>, String> {
+    let Some(text) = read(path, LENGTH_MAX)? else { return Ok(None) };
+    Memory::parse(&text).map(Some).map_err(|error| error.to_string())
+}
+
+/// Replaces it.
+pub(crate) fn write_memory(path: &Path, memory: &Memory) -> Result<(), ReplaceError> {
+    replace(path, memory.to_string().as_bytes(), None, 0o644)
+}
+
+/// Reads the table of leap seconds.
+pub(crate) fn read_leap_table(path: &Path, check_hash: bool) -> Result<LeapTable, String> {
+    let text = read(path, LENGTH_MAX)?.ok_or_else(|| "there is no such file".to_owned())?;
+    LeapTable::parse(&text, check_hash).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
@@ -51,6 +87,8 @@ mod tests {
         write_drift(&path, Frequency::from_ppm(-12.345)).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "-12.345\n");
         assert!((read_drift(&path).unwrap().unwrap().as_ppm() + 12.345).abs() < 1e-4);
+        assert!(read_memory(&path).is_err());
+        assert_eq!(read_memory(&memory_path(&path)), Ok(None));
         for nonsense in ["", "fast", "nan", "99999", "\0\0"] {
             fs::write(&path, nonsense).unwrap();
             assert!(read_drift(&path).is_err(), "{nonsense:?}");

@@ -88,7 +88,7 @@ impl Clock {
     pub(crate) fn apply(&mut self, request: ClockRequest) -> Result<Option<ClockReport>, ClockError> {
         match self {
             Self::System(clock) => clock.apply(request),
-            Self::Virtual(clock) => Ok(clock.apply(request, mono(read_raw()?))),
+            Self::Virtual(clock) => Ok(clock.apply(request, read_pair()?)),
         }
     }
 }
@@ -103,8 +103,11 @@ fn mono(raw: Duration) -> MonoTime {
 }
 
 fn timestamp(realtime: Duration) -> NtpTimestamp {
-    let seconds = i64::try_from(realtime.as_secs()).unwrap_or(i64::MAX);
-    NtpTimestamp::from_unix(UnixTime::new(seconds, realtime.subsec_nanos()))
+    NtpTimestamp::from_unix(UnixTime::new(unix_seconds(realtime), realtime.subsec_nanos()))
+}
+
+fn unix_seconds(realtime: Duration) -> i64 {
+    i64::try_from(realtime.as_secs()).unwrap_or(i64::MAX)
 }
 
 /// How long ago a stamp was taken; zero for one that makes no sense.

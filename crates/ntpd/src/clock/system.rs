@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use ntp_os::clock::Pair;
-use ntp_os::timex;
-use ntp_proto::discipline::{SLEW_MAX_STARTING, Timescale};
+use ntp_os::timex::{self, LeapSecond};
+use ntp_proto::discipline::{LeapArm, SLEW_MAX_STARTING, Timescale};
 use ntp_proto::system::{ClockReport, ClockRequest, ClockStart};
 use ntp_proto::time::{Frequency, NtpDuration, Reading};
 
@@ -37,7 +37,7 @@ impl SystemClock {
     }
 
     pub(super) const fn start(&self, reading: Reading, drift: Option<Frequency>) -> ClockStart {
-        ClockStart { reading, timescale: Timescale::Observed, frequency: self.frequency, drift }
+        ClockStart { reading, timescale: Timescale::Observed, frequency: self.frequency, drift, memory: None }
     }
 
     pub(super) fn reading(pair: Pair) -> Reading {
@@ -77,9 +77,18 @@ impl SystemClock {
                 self.stepped = Some(RecentStep { raw: ntp_os::clock::read_raw()?, nanos });
                 Ok(Some(ClockReport::Stepped { offset: NtpDuration::from_nanos(nanos) }))
             }
-            ClockRequest::SetStatus { estimated_error, maximum_error } => {
-                timex::set_status(estimated_error.to_std(), maximum_error.to_std())
+            ClockRequest::SetStatus { estimated_error, maximum_error, synchronized } => {
+                timex::set_status(estimated_error.to_std(), maximum_error.to_std(), synchronized)
                     .map_err(ClockError::Refused)?;
+                Ok(None)
+            }
+            ClockRequest::SetLeap(armed) => {
+                let leap = match armed {
+                    LeapArm::None => None,
+                    LeapArm::Insert => Some(LeapSecond::Insert),
+                    LeapArm::Delete => Some(LeapSecond::Delete),
+                };
+                timex::set_leap(leap).map_err(ClockError::Refused)?;
                 Ok(None)
             }
         }
