@@ -1,262 +1,341 @@
-//! One client, its servers, and the paths between them.
+//! One client, its servers, the paths between them, and what happens to them all.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use ntp_proto::association::{AssociationId, AssociationOptions};
-use ntp_proto::discipline::{DisciplineConfig, Timescale};
-use ntp_proto::server::{AccessList, Request, Verdict, respond, stamp};
-use ntp_proto::system::{
-    Action, ClockReport, ClockRequest, ClockStart, Event, Family, Outcome, Received, Reference, Snapshot,
-    SourceConfig, SourceKind, System, SystemConfig, Target,
-};
-use ntp_proto::time::{Frequency, MonoTime, NtpDuration, NtpTimestamp, Precision, Reading};
-use ntp_proto::wire::{ReferenceId, Stratum};
+use ntp_proto::association::AssociationId;
+use ntp_proto::discipline::LeapArm;
+use ntp_proto::estimator::Memory;
+use ntp_proto::system::{Action, ClockReport, ClockRequest, Event, Outcome, Received, SourceId};
+use ntp_proto::time::{Frequency, Reading};
 
-use crate::{SimulatedClock, SplitMix};
+use crate::client::Client;
+use crate::oscillator::Oscillator;
+use crate::path::Leg;
+use crate::scenario::Scenario;
+use crate::server::{Arrival, RESIDENCE, Server, leap_shift};
+use crate::{SplitMix, TrueTime};
 
 /// The address of the simulated client.
-const CLIENT: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 200)), 40_000);
+const CLIENT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 200)), 40_000);
 
-/// A path, the same both ways: a constant delay and exponential queueing on top of it.
-#[derive(Clone, Copy, Debug)]
-pub struct Path {
-    /// One way, without queues.
-    pub delay: Duration,
-    /// Mean of the queueing, each way.
-    pub queueing: Duration,
-    /// Share of packets lost, each way.
-    pub loss: f64,
-}
+/// Events that are kept; a client that says more is noisy, and the first ones say why.
+const EVENTS_MAX: usize = 10_000;
 
-/// A server that answers as an NTP server does, from a clock that may be wrong.
-#[derive(Clone, Copy, Debug)]
-pub struct Server {
-    /// How far its clock is ahead of true time.
-    pub ahead: NtpDuration,
-    /// Its stratum.
-    pub stratum: Stratum,
-    /// The way to it.
-    pub path: Path,
-    /// It answers.
-    pub alive: bool,
-}
-
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Happening {
-    AtServer { association: AssociationId, server: IpAddr, request: Vec<u8> },
-    AtClient { association: AssociationId, answer: Vec<u8> },
+    AtServer { association: AssociationId, server: IpAddr, request: Vec<u8>, stamp_error: f64 },
+    AtClient { association: AssociationId, answer: Vec<u8>, stamp_error: f64, sent: TrueTime },
+    Resolved { source: SourceId, name: String },
+    Jump(f64),
+    Step(f64),
+    Sleep { length: f64, misjudged: f64 },
 }
 
-/// A deterministic world: the same seed and the same calls give the same history.
+/// A deterministic world: the same scenario and seed give the same history.
 #[derive(Debug)]
-pub struct World {
-    now: MonoTime,
-    rng: SplitMix,
-    clock: SimulatedClock,
+pub struct World<C> {
+    scenario: Scenario,
+    now: TrueTime,
+    second: u64,
+    oscillator: Oscillator,
     servers: BTreeMap<IpAddr, Server>,
-    names: BTreeMap<String, Vec<IpAddr>>,
-    happenings: BTreeMap<(MonoTime, u64), Happening>,
+    names: BTreeMap<String, Vec<(f64, Vec<IpAddr>)>>,
+    residence: SplitMix,
+    happenings: BTreeMap<(TrueTime, u64), Happening>,
     sequence: u64,
-    held_up: Option<Duration>,
-    system: System,
+    leap_armed: LeapArm,
+    leap_passed: bool,
+    /// The client.
+    pub client: C,
     /// What the client reported, in order.
     pub events: Vec<Event>,
     /// How the client ended, if it has.
     pub outcome: Option<Outcome>,
     /// The last frequency it asked to be remembered.
     pub drift: Option<Frequency>,
+    /// And what else.
+    pub memory: Option<Memory>,
     /// How many requests it has sent.
     pub requests: u64,
 }
 
-impl World {
-    /// A world in which a client with this clock and these sources starts.
-    pub fn new(
-        seed: u64,
-        clock: SimulatedClock,
-        servers: BTreeMap<IpAddr, Server>,
-        sources: Vec<SourceConfig>,
-        discipline: DisciplineConfig,
-    ) -> Self {
-        let now = MonoTime::from_nanos(1_000_000_000);
-        let config = SystemConfig { sources, discipline, minsane: 1, precision: Precision::new(-24) };
-        let start = ClockStart {
-            reading: clock.read(now),
-            timescale: Timescale::Kept,
-            frequency: Frequency::ZERO,
-            drift: None,
-        };
-        let mut rng = SplitMix::new(seed);
-        let nonces = SplitMix::new(ntp_proto::random::Rng::next_u64(&mut rng));
-        let system = System::new(config, start, Box::new(nonces));
+impl<C: Client> World<C> {
+    /// A world in which a client starts that is made from the first reading of its clock.
+    pub fn new(scenario: &Scenario, seed: u64, client: impl FnOnce(Reading) -> C) -> Self {
+        let mut oscillator = Oscillator::new(&scenario.clock, scenario.beginning, seed);
+        let mut names: BTreeMap<String, Vec<(f64, Vec<IpAddr>)>> = BTreeMap::new();
+        let addresses = scenario.addresses();
+        for (server, address) in scenario.servers.iter().zip(&addresses) {
+            if let Some(name) = &server.name {
+                names.entry(name.clone()).or_insert_with(|| vec![(0.0, Vec::new())])[0].1.push(*address);
+            }
+        }
+        for entry in &scenario.names {
+            names.entry(entry.name.clone()).or_default().push((entry.from, entry.addresses.clone()));
+        }
+        let servers = scenario.servers.iter().zip(addresses).zip(0..);
+        let servers =
+            servers.map(|((server, address), index)| (address, Server::new(server, seed, index))).collect();
+        let client = client(oscillator.read());
         let mut world = Self {
-            now,
-            rng,
-            clock,
+            scenario: scenario.clone(),
+            now: TrueTime::default(),
+            second: 0,
+            oscillator,
             servers,
-            names: BTreeMap::new(),
+            names,
+            residence: SplitMix::stream(seed, 3),
             happenings: BTreeMap::new(),
             sequence: 0,
-            held_up: None,
-            system,
+            leap_armed: LeapArm::None,
+            leap_passed: false,
+            client,
             events: Vec::new(),
             outcome: None,
             drift: None,
+            memory: None,
             requests: 0,
         };
+        world.foresee();
         world.perform();
         world
     }
 
-    /// A source for an ntp.conf that says `server ADDRESS iburst`.
-    pub fn source(address: IpAddr) -> SourceConfig {
-        SourceConfig {
-            kind: SourceKind::Server(Target::Address(address)),
-            port: 123,
-            family: Family::Any,
-            options: AssociationOptions { iburst: true, ..AssociationOptions::default() },
+    /// Enters what the scenario says will happen.
+    fn foresee(&mut self) {
+        let clock = self.scenario.clock.clone();
+        for (at, by) in clock.jumps {
+            self.enter(TrueTime::from_seconds(at), Happening::Jump(by));
+        }
+        for (at, by) in clock.steps {
+            self.enter(TrueTime::from_seconds(at), Happening::Step(by));
+        }
+        for (at, length, misjudged) in clock.sleeps {
+            self.enter(TrueTime::from_seconds(at), Happening::Sleep { length, misjudged });
+        }
+    }
+
+    /// Lets time pass; `observe` sees the world at every full second.
+    pub fn run_with(&mut self, span: Duration, mut observe: impl FnMut(&Self)) {
+        let end = self.now + span;
+        while self.now < end && self.outcome.is_none() {
+            let boundary = TrueTime::default() + Duration::from_secs(self.second + 1);
+            let timer = self.client.next_timeout().map(|timer| self.oscillator.when(timer).max(self.now));
+            let happening = self.happenings.keys().next().map(|(at, _)| *at);
+            let next = [timer, happening].into_iter().flatten().fold(boundary.min(end), TrueTime::min);
+            self.advance(next);
+            if next == boundary {
+                self.second += 1;
+                self.pass_leap();
+                self.oscillator.start_second();
+                observe(self);
+            } else if happening == Some(next) {
+                if let Some((_, happening)) = self.happenings.pop_first() {
+                    self.happen(happening);
+                }
+            } else if timer == Some(next) {
+                // As the daemon's loop does, which reads the clock whenever it wakes up.
+                let at = self.oscillator.read();
+                self.client.handle_clock(at.mono, ClockReport::Read { at });
+                self.client.handle_timeout(at.mono);
+            }
+            self.perform();
+        }
+    }
+
+    /// Lets time pass.
+    pub fn run(&mut self, span: Duration) {
+        self.run_with(span, |_| ());
+    }
+
+    fn advance(&mut self, to: TrueTime) {
+        self.oscillator.advance(to);
+        self.now = self.now.max(to);
+    }
+
+    /// The server at an address answers or does not, from now on.
+    pub fn set_alive(&mut self, address: IpAddr, alive: bool) {
+        if let Some(server) = self.servers.get_mut(&address) {
+            server.alive = alive;
+        }
+    }
+
+    /// The clock of the server at an address is ahead by so many seconds, from now on.
+    pub fn set_offset(&mut self, address: IpAddr, seconds: f64) {
+        if let Some(server) = self.servers.get_mut(&address) {
+            server.set_offset(seconds);
         }
     }
 
     /// Makes a name resolve to these addresses from now on.
     pub fn publish(&mut self, name: &str, addresses: Vec<IpAddr>) {
-        self.names.insert(name.to_owned(), addresses);
+        self.names.entry(name.to_owned()).or_default().push((self.now.seconds(), addresses));
     }
 
-    /// The server at an address, to be changed while the world runs.
-    pub fn server(&mut self, address: IpAddr) -> Option<&mut Server> {
-        self.servers.get_mut(&address)
+    /// System minus true time (UTC), seconds.
+    pub fn error(&self) -> f64 {
+        let leapt = self.scenario.leap.map_or(0.0, |leap| leap_shift(leap, self.now.seconds()));
+        self.oscillator.error() + leapt
     }
 
-    /// Lets time pass.
-    pub fn run(&mut self, span: Duration) {
-        let end = self.now + span;
-        loop {
-            let timer = self.system.next_timeout();
-            let happening = self.happenings.keys().next().map(|(at, _)| *at);
-            let Some(next) = timer.into_iter().chain(happening).min().filter(|next| *next <= end) else {
-                break;
-            };
-            self.now = self.now.max(next);
-            if happening.is_some_and(|at| at <= self.now) {
-                if let Some((_, happening)) = self.happenings.pop_first() {
-                    self.happen(happening);
-                }
-            } else {
-                self.system.handle_timeout(self.now);
-            }
-            self.perform();
-            if self.outcome.is_some() {
-                break;
-            }
-        }
-        self.now = self.now.max(end);
+    /// Whether the kernel still holds a flag for a leap second.
+    pub fn is_leap_pending(&self) -> bool {
+        self.leap_armed != LeapArm::None
     }
 
-    /// System minus true time, now.
-    pub fn error(&self) -> NtpDuration {
-        self.clock.error(self.now)
-    }
-
-    /// What the client looks like.
-    pub fn snapshot(&self) -> Snapshot {
-        self.system.snapshot(self.now)
-    }
-
-    /// Does what the daemon does when it is asked to end; the world may run on all the same.
-    pub fn shut_down(&mut self) {
-        self.system.shut_down(self.now);
-        self.perform();
-    }
-
-    /// Holds up the next request on its way, once.
-    pub const fn hold_up_next(&mut self, extra: Duration) {
-        self.held_up = Some(extra);
+    /// How fast the system clock gains on true time, now.
+    pub fn rate_error(&self) -> f64 {
+        self.oscillator.rate_error()
     }
 
     /// When it is.
-    pub const fn now(&self) -> MonoTime {
+    pub const fn now(&self) -> TrueTime {
         self.now
     }
 
-    /// The simulated counterpart of the daemon's loop: performs what the system asks for.
-    fn perform(&mut self) {
-        while let Some(action) = self.system.poll_action() {
+    /// When it is for the client.
+    pub fn mono(&self) -> ntp_proto::time::MonoTime {
+        self.oscillator.mono()
+    }
+
+    /// Performs what the client asks for, as the daemon's loop does.
+    pub fn perform(&mut self) {
+        while let Some(action) = self.client.poll_action() {
             match action {
-                Action::Send { association, remote, packet } => self.send(association, remote, &packet),
+                Action::Send { association, remote, packet } => self.send(association, remote.ip(), &packet),
                 Action::Steer(request) => self.steer(request),
                 Action::Resolve { source, name } => {
-                    let answer = self.names.get(&name).cloned().ok_or_else(|| "no such name".to_owned());
-                    self.system.handle_resolved(self.now, source, answer);
+                    self.enter(self.now + Duration::from_millis(20), Happening::Resolved { source, name });
                 }
-                Action::StoreDrift(frequency) => self.drift = Some(frequency),
-                Action::Report(event) => self.events.push(event),
+                Action::StoreDrift(frequency, memory) => {
+                    self.drift = Some(frequency);
+                    self.memory = Some(memory);
+                }
+                Action::Report(event) => {
+                    if self.events.len() < EVENTS_MAX {
+                        self.events.push(event);
+                    }
+                }
                 Action::Finish(outcome) => self.outcome = Some(outcome),
                 Action::Close(_) => {}
             }
         }
     }
 
-    fn send(&mut self, association: AssociationId, remote: SocketAddr, packet: &[u8]) {
+    fn send(&mut self, association: AssociationId, server: IpAddr, packet: &[u8]) {
         self.requests += 1;
-        let at = self.clock.read(self.now);
-        self.system.handle_clock(self.now, ClockReport::Sent { association, at });
+        let at = self.oscillator.read();
+        self.client.handle_clock(at.mono, ClockReport::Sent { association, at });
         let request = packet.to_vec();
-        self.travel(remote.ip(), Happening::AtServer { association, server: remote.ip(), request });
+        let Some(path) = self.servers.get_mut(&server).map(|server| &mut server.path) else { return };
+        let passage = path.send(Leg::Up, self.now.seconds());
+        for delay in passage.delays {
+            let request = request.clone();
+            let stamp_error = passage.stamp_error;
+            let arrival = self.now + Duration::from_secs_f64(delay);
+            self.enter(arrival, Happening::AtServer { association, server, request, stamp_error });
+        }
     }
 
     fn steer(&mut self, request: ClockRequest) {
+        let now = self.oscillator.mono();
         let report = match request {
             ClockRequest::SetFrequency(frequency) => {
-                self.clock.set_frequency(frequency, self.now);
-                ClockReport::FrequencySet { frequency, at: self.now }
+                let frequency = self.oscillator.set_frequency(frequency);
+                ClockReport::FrequencySet { frequency, at: now }
             }
-            ClockRequest::Step(offset) => {
-                self.clock.step(offset);
-                ClockReport::Stepped { offset }
+            ClockRequest::Step(offset) => ClockReport::Stepped { offset: self.oscillator.step(offset) },
+            ClockRequest::SetLeap(armed) => {
+                // After a leap the kernel obeys no other flag until that one has been taken back.
+                self.leap_passed &= armed != LeapArm::None;
+                self.leap_armed = armed;
+                return;
             }
             ClockRequest::SetStatus { .. } => return,
         };
-        self.system.handle_clock(self.now, report);
+        self.client.handle_clock(now, report);
     }
 
-    /// Puts a packet on the path to or from a server; some arrive, later.
-    fn travel(&mut self, server: IpAddr, happening: Happening) {
-        let Some(path) = self.servers.get(&server).map(|server| server.path) else { return };
-        let queued = self.rng.exponential(path.queueing.as_secs_f64());
-        if self.rng.unit() < path.loss {
-            return;
+    /// The kernel inserts or deletes the second that it was told of, at midnight.
+    fn pass_leap(&mut self) {
+        let Some(leap) = self.scenario.leap else { return };
+        let passes = (self.now.seconds() - leap.at).abs() < 0.5;
+        let by = match self.leap_armed {
+            LeapArm::None => return,
+            LeapArm::Insert => -1.0,
+            LeapArm::Delete => 1.0,
+        };
+        if passes && !self.leap_passed {
+            self.leap_passed = true;
+            self.oscillator.step_from_outside(by);
         }
-        let held_up = self.held_up.take().unwrap_or_default();
-        let arrival = self.now + path.delay + Duration::from_secs_f64(queued) + held_up;
+    }
+
+    fn enter(&mut self, at: TrueTime, happening: Happening) {
         self.sequence += 1;
-        self.happenings.insert((arrival, self.sequence), happening);
+        self.happenings.insert((at, self.sequence), happening);
     }
 
     fn happen(&mut self, happening: Happening) {
         match happening {
-            Happening::AtServer { association, server, request } => self.serve(association, server, &request),
-            Happening::AtClient { association, answer } => {
-                let arrived = self.clock.read(self.now);
-                let received = Received { association, bytes: &answer, local: CLIENT, arrived };
-                self.system.handle_datagram(self.now, received);
+            Happening::AtServer { association, server, request, stamp_error } => {
+                self.serve(association, server, &request, stamp_error);
             }
+            Happening::AtClient { association, answer, stamp_error, sent } => {
+                let rebound = self.scenario.client.rebinding.map(TrueTime::from_seconds);
+                if rebound.is_some_and(|rebound| sent < rebound && rebound <= self.now) {
+                    return;
+                }
+                let arrived = self.oscillator.read_early(-stamp_error);
+                let received = Received { association, bytes: &answer, local: CLIENT, arrived };
+                self.client.handle_datagram(arrived.mono, received);
+            }
+            Happening::Resolved { source, name } => {
+                let seconds = self.now.seconds();
+                let known = self.names.get(&name).into_iter().flatten();
+                let answer = known.rev().find(|(from, _)| *from <= seconds).map(|(_, found)| found.clone());
+                let answer = answer.filter(|found| !found.is_empty());
+                let answer = answer.ok_or_else(|| "no such name".to_owned());
+                self.client.handle_resolved(self.oscillator.mono(), source, answer);
+            }
+            Happening::Jump(by) => self.oscillator.jump(by),
+            Happening::Step(by) => {
+                self.oscillator.step_from_outside(by);
+                let at = self.oscillator.read();
+                self.client.handle_clock(at.mono, ClockReport::Read { at });
+            }
+            Happening::Sleep { length, misjudged } => self.sleep(length, misjudged),
         }
     }
 
-    fn serve(&mut self, association: AssociationId, address: IpAddr, request: &[u8]) {
-        let Some(server) = self.servers.get(&address).copied().filter(|server| server.alive) else { return };
-        let system: NtpTimestamp = SimulatedClock::true_time(self.now) + server.ahead;
-        let at = Reading { mono: self.now, system };
-        let reference =
-            Reference::of_clock(server.stratum, ReferenceId::from_code("SIM"), Precision::new(-24), at);
-        let request = Request { bytes: request, from: CLIENT, received: system };
-        let verdict = respond(&reference, self.now, &AccessList::default(), &request);
-        if let Verdict::Answer(mut answer) = verdict {
-            stamp(&mut answer, system);
-            self.travel(address, Happening::AtClient { association, answer: answer.to_vec() });
+    /// The machine is suspended: what is under way to it is lost.
+    fn sleep(&mut self, length: f64, misjudged: f64) {
+        let until = self.now + Duration::from_secs_f64(length);
+        self.happenings.retain(|_, happening| {
+            !matches!(happening, Happening::AtServer { .. } | Happening::AtClient { .. })
+        });
+        self.oscillator.sleep(until, misjudged);
+        self.now = until;
+        self.second = until.nanos() / 1_000_000_000;
+        let at = self.oscillator.read();
+        self.client.handle_clock(at.mono, ClockReport::Resumed { at });
+    }
+
+    fn serve(&mut self, association: AssociationId, address: IpAddr, request: &[u8], stamp_error: f64) {
+        let residence = self.residence.exponential(RESIDENCE);
+        let arrival = Arrival { request, from: CLIENT, stamp_error, residence };
+        let (now, leap) = (self.now, self.scenario.leap);
+        let Some(server) = self.servers.get_mut(&address) else { return };
+        let Some(answer) = server.answer(&arrival, now, self.scenario.beginning, leap) else { return };
+        let departure = now + Duration::from_secs_f64(residence);
+        let passage = server.path.send(Leg::Down, departure.seconds());
+        for delay in passage.delays {
+            let answer = answer.clone();
+            let stamp_error = passage.stamp_error;
+            let arrival = departure + Duration::from_secs_f64(delay);
+            self.enter(arrival, Happening::AtClient { association, answer, stamp_error, sent: now });
         }
     }
 }

@@ -1,15 +1,17 @@
 //! The whole client, from the first packet to a settled clock, in virtual time.
+#![expect(clippy::unwrap_used, reason = "helpers of tests, where a failure is a failed test")]
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use ntp_proto::discipline::DisciplineConfig;
 use ntp_proto::select::Standing;
-use ntp_proto::system::{Event, Family, Outcome, PeerKind, SourceConfig, SourceKind, Target};
-use ntp_proto::time::{Frequency, NtpDuration};
+use ntp_proto::system::{
+    Event, Family, Outcome, PeerKind, Snapshot, SourceConfig, SourceKind, System, SystemConfig, Target,
+};
+use ntp_proto::time::NtpDuration;
 use ntp_proto::wire::{Leap, ReferenceId, Stratum};
-use ntp_sim::{Path, Server, SimulatedClock, World};
+use ntp_sim::{Scenario, World, ours, system_config};
 
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
@@ -18,41 +20,64 @@ fn address(last: u8) -> IpAddr {
     [192, 0, 2, last].into()
 }
 
-fn server(delay_micros: u64, queueing_micros: u64) -> Server {
-    Server {
-        ahead: NtpDuration::ZERO,
-        stratum: Stratum::new(1),
-        path: Path {
-            delay: Duration::from_micros(delay_micros),
-            queueing: Duration::from_micros(queueing_micros),
-            loss: 0.0,
-        },
-        alive: true,
-    }
+/// A server behind a path with this delay and this queueing, in microseconds.
+fn server(delay: u32, queueing: u32) -> String {
+    format!("[[server]]\npath = {{ base = [{delay}e-6, {delay}e-6], jitter = \"exp {queueing}e-6\" }}\n")
 }
 
-fn wrong_clock(millis: i32, ppm: f64) -> SimulatedClock {
-    SimulatedClock::new(NtpDuration::from_millis(millis), Frequency::from_ppm(ppm))
+/// The same, whose clock is ahead.
+fn liar(seconds: f64, delay: u32, queueing: u32) -> String {
+    format!("{}offset = {seconds:?}\n", server(delay, queueing))
 }
 
-fn world_with(seed: u64, clock: SimulatedClock, servers: &[(u8, Server)], config: DisciplineConfig) -> World {
-    let sources = servers.iter().map(|(last, _)| World::source(address(*last))).collect();
-    let servers: BTreeMap<IpAddr, Server> =
-        servers.iter().map(|(last, server)| (address(*last), *server)).collect();
-    World::new(seed, clock, servers, sources, config)
+/// A world in which the clock is wrong by so many milliseconds and ppm.
+fn scenario(millis: i64, ppm: f64, servers: &[String]) -> Scenario {
+    let text = format!(
+        "description = \"\"\n[client]\niburst = true\nkept_timescale = true\n[clock]\n\
+         initial_offset = {millis}e-3\ninitial_frequency = {ppm:?}e-6\n{}",
+        servers.concat()
+    );
+    Scenario::parse(&text).unwrap()
 }
 
-fn world(seed: u64, clock: SimulatedClock, servers: &[(u8, Server)]) -> World {
-    world_with(seed, clock, servers, DisciplineConfig::default())
+fn world_with(seed: u64, scenario: &Scenario, config: DisciplineConfig) -> World<System> {
+    ours(scenario, seed, SystemConfig { discipline: config, ..system_config(scenario) })
+}
+
+fn world(seed: u64, scenario: &Scenario) -> World<System> {
+    ours(scenario, seed, system_config(scenario))
+}
+
+/// A world whose client has these sources instead of the scenario's servers.
+fn world_of(seed: u64, scenario: &Scenario, sources: Vec<SourceConfig>) -> World<System> {
+    ours(scenario, seed, SystemConfig { sources, ..system_config(scenario) })
+}
+
+fn first_source(scenario: &Scenario) -> SourceConfig {
+    system_config(scenario).sources.remove(0)
+}
+
+fn snapshot(world: &World<System>) -> Snapshot {
+    world.client.snapshot(world.mono())
+}
+
+fn shut_down(world: &mut World<System>) {
+    let now = world.mono();
+    world.client.shut_down(now);
+    world.perform();
+}
+
+fn micros(seconds: f64) -> f64 {
+    seconds * 1e6
 }
 
 #[test]
 fn half_a_second_and_100_ppm_are_gone_within_a_minute_on_a_lan() {
     for seed in 0..20 {
-        let mut world = world(seed, wrong_clock(500, 100.0), &[(1, server(100, 20))]);
+        let mut world = world(seed, &scenario(500, 100.0, &[server(100, 20)]));
         world.run(MINUTE);
-        assert!(world.error().abs() < NtpDuration::from_micros(200), "seed {seed}: {}", world.error());
-        let snapshot = world.snapshot();
+        assert!(world.error().abs() < 200e-6, "seed {seed}: {} us", micros(world.error()));
+        let snapshot = snapshot(&world);
         assert_eq!(snapshot.peers[0].standing, Standing::SystemPeer);
         assert_eq!(snapshot.system.reference.stratum, Stratum::new(2));
         assert_eq!(snapshot.system.reference.leap, Leap::None);
@@ -62,22 +87,22 @@ fn half_a_second_and_100_ppm_are_gone_within_a_minute_on_a_lan() {
 #[test]
 fn a_settled_clock_stays_within_the_jitter_of_its_path() {
     for seed in 0..5 {
-        let mut world = world(seed, wrong_clock(-30, -20.0), &[(1, server(5000, 1000))]);
+        let mut world = world(seed, &scenario(-30, -20.0, &[server(5000, 1000)]));
         world.run(HOUR);
         let mut squares = 0.0;
         for _ in 0..120 {
             world.run(MINUTE);
-            squares += world.error().as_millis_f64().powi(2);
+            squares += (world.error() * 1e3).powi(2);
         }
         let rms = (squares / 120.0).sqrt();
         assert!(rms < 0.75, "seed {seed}: {rms} ms");
-        assert!((world.snapshot().system.frequency.as_ppm() - 20.0).abs() < 0.5);
+        assert!((snapshot(&world).system.frequency.as_ppm() - 20.0).abs() < 0.5);
     }
 }
 
 #[test]
 fn polls_become_rare_once_the_clock_is_settled() {
-    let mut world = world(3, wrong_clock(10, 10.0), &[(1, server(5000, 500))]);
+    let mut world = world(3, &scenario(10, 10.0, &[server(5000, 500)]));
     world.run(6 * HOUR);
     let before = world.requests;
     world.run(6 * HOUR);
@@ -87,61 +112,70 @@ fn polls_become_rare_once_the_clock_is_settled() {
 #[test]
 fn a_lying_minority_does_not_move_the_clock() {
     for seed in 0..10 {
-        let liar = Server { ahead: NtpDuration::from_seconds(3), ..server(200, 50) };
         let honest = server(2000, 300);
-        let mut world =
-            world(seed, wrong_clock(40, 5.0), &[(1, honest), (2, liar), (3, honest), (4, honest)]);
+        let servers = [honest.clone(), liar(3.0, 200, 50), honest.clone(), honest];
+        let mut world = world(seed, &scenario(40, 5.0, &servers));
         world.run(10 * MINUTE);
-        assert!(world.error().abs() < NtpDuration::from_millis(2), "seed {seed}: {}", world.error());
-        assert_eq!(
-            world.snapshot().peers.iter().filter(|peer| peer.standing == Standing::Falseticker).count(),
-            1
-        );
+        assert!(world.error().abs() < 2e-3, "seed {seed}: {} us", micros(world.error()));
+        let liars = snapshot(&world);
+        let liars = liars.peers.iter().filter(|peer| peer.standing == Standing::Falseticker);
+        assert_eq!(liars.count(), 1);
     }
 }
 
 #[test]
 fn a_liar_that_answers_first_does_not_get_to_step_the_clock() {
     for seed in 0..10 {
-        let liar = Server { ahead: NtpDuration::from_seconds(3), ..server(200, 50) };
-        let honest = server(20_000, 300);
-        for order in [[1, 2, 3, 4], [2, 3, 4, 1]] {
-            let servers = [(1, liar), (2, honest), (3, honest), (4, honest)];
-            let servers = order.map(|last| servers[last - 1]);
+        let (liar, honest) = (liar(3.0, 200, 50), server(20_000, 300));
+        for order in [[0, 1, 1, 1], [1, 1, 1, 0]] {
+            let servers = order.map(|which| [liar.clone(), honest.clone()][which].clone());
             for millis in [40, 700] {
-                let mut world = world(seed, wrong_clock(millis, 5.0), &servers);
+                let mut world = world(seed, &scenario(millis, 5.0, &servers));
                 for _ in 0..120 {
                     world.run(Duration::from_millis(500));
-                    assert!(
-                        world.error().abs() < NtpDuration::from_millis(millis + 10),
-                        "seed {seed}: {}",
-                        world.error()
-                    );
+                    let limit = f64::from(u16::try_from(millis).unwrap() + 10) * 1e-3;
+                    assert!(world.error().abs() < limit, "seed {seed}: {} us", micros(world.error()));
                 }
-                assert!(world.error().abs() < NtpDuration::from_millis(5), "seed {seed}: {}", world.error());
+                assert!(world.error().abs() < 5e-3, "seed {seed}: {} us", micros(world.error()));
             }
         }
     }
 }
 
 #[test]
+fn a_lying_majority_of_one_is_named_and_the_clock_holds_over() {
+    let honest = server(2000, 100);
+    let servers = [honest.clone(), honest.clone(), honest.clone(), honest.clone(), honest];
+    let mut world = world(7, &scenario(40, 5.0, &servers));
+    world.run(6 * HOUR);
+    assert!(!world.events.iter().any(|event| matches!(event, Event::NoMajority { .. })));
+    for (last, seconds) in [(1, 0.3), (2, -0.4), (3, 5.0)] {
+        world.set_offset(address(last), seconds);
+    }
+    world.run(6 * HOUR);
+    assert!(world.events.iter().any(|event| matches!(event, Event::NoMajority { .. })), "{:?}", world.events);
+    assert_eq!(snapshot(&world).system.system_peer, None);
+    assert!(world.error().abs() < 1e-3, "{} us", micros(world.error()));
+}
+
+#[test]
 fn a_slow_first_packet_is_forgotten() {
     for (extra, millis) in [(100, 0), (10, 0), (100, 400), (900, 60)] {
-        let mut world = world(3, wrong_clock(millis, 20.0), &[(1, server(10_000, 100))]);
-        world.hold_up_next(Duration::from_millis(extra));
+        let mut scenario = scenario(millis, 20.0, &[server(10_000, 100)]);
+        scenario.servers[0].path.hold_up_first = f64::from(extra) * 1e-3;
+        let mut world = world(3, &scenario);
         world.run(10 * MINUTE);
-        assert!(world.error().abs() < NtpDuration::from_millis(2), "{extra} ms: {}", world.error());
+        assert!(world.error().abs() < 2e-3, "{extra} ms: {} us", micros(world.error()));
         world.run(HOUR);
-        assert!(world.error().abs() < NtpDuration::from_millis(1), "{extra} ms: {}", world.error());
+        assert!(world.error().abs() < 1e-3, "{extra} ms: {} us", micros(world.error()));
     }
 }
 
 #[test]
 fn only_a_frequency_that_is_known_is_remembered() {
-    let config = DisciplineConfig::default();
-    let mut world = world_with(1, wrong_clock(300, 50.0), &[(1, server(5_000, 500))], config);
+    let mut world = world(1, &scenario(300, 50.0, &[server(5_000, 500)]));
     world.run(Duration::from_secs(5));
-    world.shut_down();
+    shut_down(&mut world);
     assert_eq!(world.drift, None);
     world.run(2 * HOUR);
     assert!(world.drift.is_some_and(|drift| (drift.as_ppm() + 50.0).abs() < 0.5), "{:?}", world.drift);
@@ -149,10 +183,10 @@ fn only_a_frequency_that_is_known_is_remembered() {
 
 #[test]
 fn without_any_answer_the_machine_says_it_has_no_time() {
-    let mute = Server { alive: false, ..server(100, 10) };
-    let mut world = world(1, wrong_clock(0, 0.0), &[(1, mute)]);
+    let mut world = world(1, &scenario(0, 0.0, &[server(100, 10)]));
+    world.set_alive(address(1), false);
     world.run(HOUR);
-    let snapshot = world.snapshot();
+    let snapshot = snapshot(&world);
     assert_eq!(snapshot.system.reference.leap, Leap::Unknown);
     assert_eq!(snapshot.system.reference.stratum, Stratum::UNSYNCHRONIZED);
     assert!(world.requests < 40, "{} requests to a dead server in an hour", world.requests);
@@ -160,46 +194,50 @@ fn without_any_answer_the_machine_says_it_has_no_time() {
 
 #[test]
 fn after_an_outage_the_clock_has_held_and_the_server_is_found_again() {
-    let mut world = world(5, wrong_clock(100, 30.0), &[(1, server(1000, 100))]);
+    let mut world = world(5, &scenario(100, 30.0, &[server(1000, 100)]));
     world.run(HOUR);
-    world.server(address(1)).unwrap().alive = false;
-    let start = world.now();
-    let reference = world.snapshot().system.reference;
+    world.set_alive(address(1), false);
+    let start = world.mono();
+    let reference = snapshot(&world).system.reference;
     world.run(3 * HOUR);
-    // 15 ppm of three hours: what our clients are told we may be off by.
-    let grown = reference.root_dispersion(world.now()) - reference.root_dispersion(start);
-    assert!((grown.as_millis_f64() - 162.0).abs() < 1.0, "{grown}");
-    assert_eq!(world.snapshot().system.reference.stratum, Stratum::new(2));
+    // At least 15 ppm of three hours: what our clients are told we may be off by.
+    let grown = reference.root_dispersion(world.mono()) - reference.root_dispersion(start);
+    assert!((162.0..200.0).contains(&grown.as_millis_f64()), "{grown}");
+    assert_eq!(snapshot(&world).system.reference.stratum, Stratum::new(2));
     assert!(world.events.iter().any(|event| matches!(event, Event::Unreachable(_))));
-    assert!(world.error().abs() < NtpDuration::from_millis(5), "{}", world.error());
-    world.server(address(1)).unwrap().alive = true;
+    assert!(world.error().abs() < 5e-3, "{} us", micros(world.error()));
+    world.set_alive(address(1), true);
     world.run(2 * HOUR);
-    assert_ne!(world.snapshot().peers[0].reach, 0);
-    assert!(world.error().abs() < NtpDuration::from_micros(500), "{}", world.error());
+    assert_ne!(snapshot(&world).peers[0].reach, 0);
+    assert!(world.error().abs() < 500e-6, "{} us", micros(world.error()));
 }
 
 #[test]
 fn beyond_a_thousand_seconds_it_ends_unless_g_allows_it_once() {
-    let mut strict = world(1, wrong_clock(2_000_000, 0.0), &[(1, server(100, 10))]);
+    let far = scenario(2_000_000, 0.0, &[server(100, 10)]);
+    let mut strict = world(1, &far);
     strict.run(MINUTE);
     assert!(matches!(strict.outcome, Some(Outcome::Panic(_))), "{:?}", strict.outcome);
 
     let config = DisciplineConfig { allow_first_panic: true, ..DisciplineConfig::default() };
-    let mut lenient = world_with(1, wrong_clock(2_000_000, 0.0), &[(1, server(100, 10))], config);
+    let mut lenient = world_with(1, &far, config);
     lenient.run(MINUTE);
     assert_eq!(lenient.outcome, None);
-    assert!(lenient.error().abs() < NtpDuration::from_millis(1));
+    assert!(lenient.error().abs() < 1e-3);
+    // The gate is closed now, whatever happens to the clock.
+    lenient.set_offset(address(1), 5000.0);
+    lenient.run(2 * HOUR);
+    assert!(matches!(lenient.outcome, Some(Outcome::Panic(_))), "{:?}", lenient.outcome);
 }
 
 #[test]
 fn a_machine_that_booted_in_1970_gets_to_today_with_g() {
     let config = DisciplineConfig { allow_first_panic: true, ..DisciplineConfig::default() };
     for seconds in [-1_795_000_000, 900_000_000, -1_200_000_000, 2_000_000_000] {
-        let clock = SimulatedClock::new(NtpDuration::from_seconds(seconds), Frequency::from_ppm(20.0));
-        let mut world = world_with(1, clock, &[(1, server(5000, 100))], config);
+        let mut world = world_with(1, &scenario(seconds * 1000, 20.0, &[server(5000, 100)]), config);
         world.run(MINUTE);
         assert_eq!(world.outcome, None);
-        assert!(world.error().abs() < NtpDuration::from_millis(3), "{seconds}: {}", world.error());
+        assert!(world.error().abs() < 3e-3, "{seconds}: {} us", micros(world.error()));
     }
 }
 
@@ -207,85 +245,227 @@ fn a_machine_that_booted_in_1970_gets_to_today_with_g() {
 fn q_sets_the_clock_once_and_reports_it() {
     let config = DisciplineConfig { once: true, ..DisciplineConfig::default() };
     for millis in [700, 30] {
-        let mut world = world_with(2, wrong_clock(millis, 10.0), &[(1, server(100, 10))], config);
+        let mut world = world_with(2, &scenario(millis, 10.0, &[server(100, 10)]), config);
         world.run(MINUTE);
         assert_eq!(world.outcome, Some(Outcome::Set));
-        assert!(world.error().abs() < NtpDuration::from_millis(1), "{}", world.error());
+        assert!(world.error().abs() < 1e-3, "{} us", micros(world.error()));
     }
-    let mute = Server { alive: false, ..server(100, 10) };
-    let mut world = world_with(2, wrong_clock(700, 10.0), &[(1, mute)], config);
+    let mut world = world_with(2, &scenario(700, 10.0, &[server(100, 10)]), config);
+    world.set_alive(address(1), false);
     world.run(2 * MINUTE);
     assert_eq!(world.outcome, Some(Outcome::NoTime));
 }
 
 #[test]
 fn a_server_that_goes_silent_is_looked_up_again() {
-    let servers = BTreeMap::from([(address(1), server(1000, 10)), (address(2), server(1000, 10))]);
+    let scenario = scenario(0, 0.0, &[server(1000, 10), server(1000, 10)]);
     let named = SourceConfig {
         kind: SourceKind::Server(Target::Name("time.example".to_owned())),
-        ..World::source(address(1))
+        ..first_source(&scenario)
     };
-    let mut world = World::new(4, wrong_clock(0, 0.0), servers, vec![named], DisciplineConfig::default());
+    let mut world = world_of(4, &scenario, vec![named]);
     // The resolver comes late.
     world.run(10 * Duration::from_secs(1));
-    assert_eq!(world.snapshot().peers[0].reference_id, ReferenceId::from_code("DNS"));
+    assert_eq!(snapshot(&world).peers[0].reference_id, ReferenceId::from_code("DNS"));
     world.publish("time.example", vec![address(1)]);
     world.run(10 * MINUTE);
-    assert_eq!(world.snapshot().peers[0].remote.ip(), address(1));
-    world.server(address(1)).unwrap().alive = false;
+    assert_eq!(snapshot(&world).peers[0].remote.ip(), address(1));
+    world.set_alive(address(1), false);
     world.publish("time.example", vec![address(1), address(2)]);
     world.run(12 * HOUR);
-    assert_eq!(world.snapshot().peers[0].remote.ip(), address(2));
-    assert_ne!(world.snapshot().peers[0].reach, 0);
+    assert_eq!(snapshot(&world).peers[0].remote.ip(), address(2));
+    assert_ne!(snapshot(&world).peers[0].reach, 0);
+}
+
+fn pool(scenario: &Scenario) -> SourceConfig {
+    SourceConfig { kind: SourceKind::Pool("pool.example".to_owned()), ..first_source(scenario) }
+}
+
+fn reachable_members(world: &World<System>) -> usize {
+    let peers = snapshot(world).peers;
+    peers.iter().filter(|peer| peer.kind == PeerKind::Server && peer.reach != 0).count()
 }
 
 #[test]
-fn a_pool_takes_four_addresses() {
-    let servers: BTreeMap<IpAddr, Server> = (1..=9).map(|last| (address(last), server(1000, 10))).collect();
-    let pool =
-        SourceConfig { kind: SourceKind::Pool("pool.example".to_owned()), ..World::source(address(1)) };
-    let mut world = World::new(4, wrong_clock(5, 5.0), servers, vec![pool], DisciplineConfig::default());
-    world.publish("pool.example", (1..=9).map(address).collect());
-    world.run(MINUTE);
-    let peers = world.snapshot().peers;
-    assert_eq!(peers.iter().filter(|peer| peer.kind == PeerKind::Server && peer.reach != 0).count(), 4);
-    assert_eq!(peers.iter().filter(|peer| peer.kind == PeerKind::Pool).count(), 1);
+fn a_pool_grows_to_maxclock_as_its_name_shows_other_addresses() {
+    let scenario = scenario(5, 5.0, &vec![server(1000, 10); 20]);
+    let mut world = world_of(4, &scenario, vec![pool(&scenario)]);
+    for round in 0..5 {
+        world.publish("pool.example", (1 + 4 * round..5 + 4 * round).map(address).collect());
+        world.run(20 * MINUTE);
+        assert_eq!(reachable_members(&world), usize::from(4 * (round + 1)).min(10), "{round}");
+    }
+    assert_eq!(snapshot(&world).peers.iter().filter(|peer| peer.kind == PeerKind::Pool).count(), 1);
+}
+
+#[test]
+fn a_pool_replaces_members_that_lie_or_fall_silent() {
+    let scenario = scenario(5, 5.0, &vec![server(1000, 10); 12]);
+    let mut world = world_of(4, &scenario, vec![pool(&scenario)]);
+    for round in 0..3_u8 {
+        world.publish("pool.example", (1 + 4 * round..5 + 4 * round).map(address).collect());
+        world.run(20 * MINUTE);
+    }
+    world.set_offset(address(1), 0.5);
+    world.set_alive(address(2), false);
+    world.run(12 * HOUR);
+    let members: Vec<IpAddr> = world.client.source_addresses();
+    assert_eq!(reachable_members(&world), 10);
+    assert!(!members.contains(&address(1)) && !members.contains(&address(2)), "{members:?}");
+    assert!(world.error().abs() < 1e-3);
+}
+
+#[test]
+fn burst_asks_eight_times_at_every_poll_of_a_server_that_answers() {
+    let scenario = scenario(5, 5.0, &[server(1000, 10)]);
+    let mut source = first_source(&scenario);
+    source.options.burst = true;
+    source.options.maxpoll = source.options.minpoll;
+    let mut world = world_of(4, &scenario, vec![source]);
+    world.run(HOUR);
+    let before = world.requests;
+    world.run(HOUR);
+    // A burst takes 14 s, and then comes the interval of 64 s.
+    let expected = 8 * 3600 / 78;
+    assert!((world.requests - before).abs_diff(expected) < 20, "{}", world.requests - before);
+    world.set_alive(address(1), false);
+    world.run(HOUR);
+    let before = world.requests;
+    world.run(HOUR);
+    assert!(world.requests - before < 60, "{}", world.requests - before);
+}
+
+#[test]
+fn a_preferred_server_is_followed_alone() {
+    let scenario = scenario(5, 5.0, &[liar(0.002, 5000, 10), server(5000, 10), server(5000, 10)]);
+    let mut config = system_config(&scenario);
+    config.sources[0].options.prefer = true;
+    let mut world = ours(&scenario, 4, config);
+    world.run(2 * HOUR);
+    assert!((world.error() - 2e-3).abs() < 100e-6, "{} us", micros(world.error()));
+    world.set_alive(address(1), false);
+    world.run(12 * HOUR);
+    // The others are believed now, as far as paths may be lopsided.
+    assert!(world.error().abs() < 1e-3, "{} us", micros(world.error()));
+}
+
+#[test]
+fn tos_says_who_may_be_followed() {
+    let scenario = scenario(5, 5.0, &[server(5000, 10)]);
+    let leads = |change: &dyn Fn(&mut SystemConfig)| {
+        let mut config = system_config(&scenario);
+        change(&mut config);
+        let mut world = ours(&scenario, 4, config);
+        world.run(10 * MINUTE);
+        snapshot(&world).system.system_peer.is_some()
+    };
+    assert!(leads(&|_| ()));
+    assert!(!leads(&|config| config.selection.stratum_min = 2));
+    assert!(!leads(&|config| config.selection.stratum_limit = 1));
+    assert!(!leads(&|config| config.selection.survivors_min = 2));
+    assert!(!leads(&|config| config.selection.distance_max = NtpDuration::from_millis(2)));
+    assert!(!leads(&|config| config.selection.distance_min = NtpDuration::from_seconds(4)));
+}
+
+#[test]
+fn an_orphan_serves_its_own_time_after_a_while() {
+    let scenario = scenario(5, 5.0, &[server(5000, 10)]);
+    let mut config = system_config(&scenario);
+    config.selection.orphan_stratum = 6;
+    let mut world = ours(&scenario, 4, config);
+    world.set_alive(address(1), false);
+    world.run(4 * MINUTE);
+    assert_eq!(snapshot(&world).system.reference.stratum, Stratum::UNSYNCHRONIZED);
+    world.run(2 * MINUTE);
+    assert_eq!(snapshot(&world).system.reference.stratum, Stratum::new(6));
+    world.set_alive(address(1), true);
+    world.run(2 * HOUR);
+    assert_eq!(snapshot(&world).system.reference.stratum, Stratum::new(2));
 }
 
 #[test]
 fn a_local_clock_leads_only_while_nobody_else_does() {
+    let scenario = scenario(0, 0.0, &[server(100, 10)]);
     let local = SourceConfig {
         kind: SourceKind::LocalClock { unit: 0, stratum: Stratum::new(5), reference_id: ReferenceId::LOCL },
         family: Family::Any,
-        ..World::source(address(1))
+        ..first_source(&scenario)
     };
-    let mute = Server { alive: false, ..server(100, 10) };
-    let servers = BTreeMap::from([(address(1), mute)]);
-    let sources = vec![World::source(address(1)), local];
-    let mut world = World::new(4, wrong_clock(0, 0.0), servers, sources, DisciplineConfig::default());
+    let mut world = world_of(4, &scenario, vec![first_source(&scenario), local]);
+    world.set_alive(address(1), false);
     world.run(5 * MINUTE);
-    assert_eq!(world.snapshot().system.reference.stratum, Stratum::new(6));
-    world.server(address(1)).unwrap().alive = true;
+    assert_eq!(snapshot(&world).system.reference.stratum, Stratum::new(6));
+    world.set_alive(address(1), true);
     world.run(2 * HOUR);
-    assert_eq!(world.snapshot().system.reference.stratum, Stratum::new(2));
+    assert_eq!(snapshot(&world).system.reference.stratum, Stratum::new(2));
 }
 
 #[test]
 fn with_disable_ntp_the_clock_is_watched_and_never_touched() {
     let config = DisciplineConfig { disabled: true, ..DisciplineConfig::default() };
-    let mut world = world_with(2, wrong_clock(700, 0.0), &[(1, server(100, 10))], config);
+    let mut world = world_with(2, &scenario(700, 0.0, &[server(100, 10)]), config);
     world.run(HOUR);
-    assert_eq!(world.error(), NtpDuration::from_millis(700));
+    assert!((world.error() - 0.7).abs() < 1e-9);
     assert_eq!(world.drift, None);
-    assert_eq!(world.snapshot().system.reference.stratum, Stratum::new(2));
+    assert_eq!(snapshot(&world).system.reference.stratum, Stratum::new(2));
+}
+
+#[test]
+fn what_was_learnt_survives_a_restart() {
+    let scenario = scenario(20, 40.0, &[server(5000, 500)]);
+    let mut first = world(3, &scenario);
+    first.run(24 * HOUR);
+    shut_down(&mut first);
+    let memory = first.memory.clone().unwrap();
+    let text = memory.to_string();
+    assert_eq!(ntp_proto::estimator::Memory::parse(&text).map(|read| read.to_string()), Ok(text.clone()));
+    let run = |memory: Option<ntp_proto::estimator::Memory>| {
+        let mut world = ntp_sim::ours_after(
+            &scenario,
+            4,
+            system_config(&scenario),
+            memory.as_ref().map(|one| one.frequency),
+            memory,
+        );
+        world.run(2 * MINUTE);
+        let mut squares = 0.0;
+        for _ in 0..60 {
+            world.run(MINUTE);
+            squares += world.error().powi(2);
+        }
+        (squares / 60.0).sqrt()
+    };
+    let (with, without) = (run(Some(memory)), run(None));
+    assert!(with < without / 2.0, "{} us with, {} us without", micros(with), micros(without));
 }
 
 #[test]
 fn the_same_seed_gives_the_same_history() {
     let run = || {
-        let mut world = world(11, wrong_clock(77, 13.0), &[(1, server(3000, 900))]);
+        let mut world = world(11, &scenario(77, 13.0, &[server(3000, 900)]));
         world.run(HOUR);
-        (world.error(), world.requests, world.snapshot())
+        (world.error(), world.requests, snapshot(&world))
     };
     assert_eq!(run(), run());
+}
+
+#[test]
+fn the_estimate_is_the_same_however_the_clock_is_steered() {
+    for kept in [false, true] {
+        let mut scenario = scenario(20, 40.0, &[server(5000, 500), server(9000, 300)]);
+        scenario.client.kept_timescale = kept;
+        let estimate = |config: DisciplineConfig| {
+            let mut world = world_with(3, &scenario, config);
+            world.run(6 * HOUR);
+            (world.client.estimate(world.mono()).unwrap(), world.error())
+        };
+        let steered = estimate(DisciplineConfig::default());
+        let gentle = estimate(DisciplineConfig { gentle: true, ..DisciplineConfig::default() });
+        let left_alone = estimate(DisciplineConfig { disabled: true, ..DisciplineConfig::default() });
+        assert!(left_alone.1 > 0.5 && steered.1.abs() < 1e-3, "{steered:?} {left_alone:?}");
+        for (other, _) in [gentle, left_alone] {
+            let apart = (other.lead - steered.0.lead).abs();
+            assert!(apart <= NtpDuration::from_nanos(1), "kept: {kept}: {apart:?}");
+        }
+    }
 }

@@ -1,0 +1,30 @@
+//! Scenarios on disk.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
+use crate::scenario::Scenario;
+
+/// The longest scenario, bytes: the longest of ours has two thousand.
+const LENGTH_MAX: u64 = 1 << 18;
+
+/// Reads a scenario and what it extends, which lies beside it.
+///
+/// # Errors
+/// In words for a person, with the file's name.
+pub fn load(path: &Path) -> Result<Scenario, String> {
+    let beside = |name: &str| read(&path.with_file_name(name).with_extension("toml"));
+    Scenario::parse_with(&read(path)?, beside).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    let explain = |error: std::io::Error| format!("{}: {error}", path.display());
+    let file = File::open(path).map_err(explain)?;
+    let mut text = String::new();
+    file.take(LENGTH_MAX + 1).read_to_string(&mut text).map_err(explain)?;
+    if text.len() as u64 > LENGTH_MAX {
+        return Err(format!("{}: has more than {LENGTH_MAX} bytes: is this a scenario?", path.display()));
+    }
+    Ok(text)
+}

@@ -1,0 +1,130 @@
+//! What is measured of a client, once a second.
+
+use ntp_proto::time::NtpTimestamp;
+
+use crate::scenario::Scenario;
+use crate::{Client, World};
+
+/// For how long an error must stay below a limit to count as settled, seconds.
+const SETTLED: f64 = 60.0;
+
+/// The figures of one run.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Measured {
+    /// RMS of system minus true time, seconds, after what is skipped.
+    pub rms: f64,
+    /// RMS of the frequency error, s/s.
+    pub frequency_rms: f64,
+    /// The largest error after what is skipped, seconds.
+    pub max_error: f64,
+    /// When the error came below a millisecond and stayed there for a minute, seconds.
+    pub below_millisecond: Option<f64>,
+    /// Packets sent.
+    pub packets: u64,
+    /// Packets sent in the first two minutes.
+    pub packets_at_start: u64,
+    /// Seconds at which true time lay outside what the client admitted.
+    pub bound_violations: u64,
+    /// For each limit of the scenario: when the error came below it and stayed there for a minute,
+    /// seconds; infinite if it never did.
+    pub settled: Vec<f64>,
+}
+
+/// Sums up.
+#[derive(Clone, Debug)]
+pub(crate) struct Meter<'s> {
+    scenario: &'s Scenario,
+    count: f64,
+    squares: f64,
+    frequency_squares: f64,
+    /// Since when the error has been below each limit.
+    below_since: Vec<f64>,
+    excuse: Excuse,
+    /// When it was last above a millisecond.
+    large: f64,
+    measured: Measured,
+}
+
+/// Whether the client may claim less error than there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Excuse {
+    None,
+    /// Until it has a newer sample than this one.
+    UntilAfter(Option<NtpTimestamp>),
+}
+
+impl<'s> Meter<'s> {
+    pub(crate) fn new(scenario: &'s Scenario) -> Self {
+        let limits = scenario.limits.settles.len();
+        let measured = Measured { settled: vec![f64::INFINITY; limits], ..Measured::default() };
+        let below_since = vec![0.0; limits];
+        Self {
+            scenario,
+            count: 0.0,
+            squares: 0.0,
+            frequency_squares: 0.0,
+            below_since,
+            excuse: Excuse::None,
+            large: 0.0,
+            measured,
+        }
+    }
+
+    pub(crate) fn look<C: Client>(&mut self, world: &World<C>) {
+        let seconds = world.now().seconds();
+        let error = world.error();
+        if seconds <= 120.0 {
+            self.measured.packets_at_start = world.requests;
+        }
+        let limits = self.scenario.limits.settles.iter().zip(&mut self.below_since);
+        for (settled, ((_, below), since)) in self.measured.settled.iter_mut().zip(limits) {
+            if error.abs() >= *below {
+                *since = seconds;
+            } else if settled.is_infinite() && seconds - *since >= SETTLED {
+                *settled = *since;
+            }
+        }
+        if error.abs() >= 1e-3 {
+            self.large = seconds;
+        } else if self.measured.below_millisecond.is_none() && seconds - self.large >= SETTLED {
+            self.measured.below_millisecond = Some(self.large);
+        }
+        self.excuse(world, seconds);
+        let bound = world.client.error_bound(world.mono());
+        let outside = bound.is_some_and(|bound| error.abs() > bound.as_seconds_f64());
+        if outside && self.excuse == Excuse::None {
+            self.measured.bound_violations += 1;
+        }
+        if seconds > self.scenario.skip {
+            self.count += 1.0;
+            self.squares += error * error;
+            self.frequency_squares += world.rate_error().powi(2);
+            self.measured.max_error = self.measured.max_error.max(error.abs());
+        }
+        self.measured.packets = world.requests;
+    }
+
+    /// A jump of the oscillator that nobody announced excuses the bound until the client takes in its
+    /// next sample; a leap second, in the second in which UTC has two names.
+    fn excuse<C: Client>(&mut self, world: &World<C>, seconds: f64) {
+        let update = world.client.last_update();
+        if self.excuse != Excuse::UntilAfter(update) {
+            self.excuse = Excuse::None;
+        }
+        let jumps = self.scenario.clock.jumps.iter().map(|(at, _)| *at);
+        let leap = self.scenario.leap.iter().map(|leap| leap.at - 1.0);
+        if jumps.chain(leap).any(|at| (at..at + 1.0).contains(&(seconds - 1.0))) {
+            self.excuse = Excuse::UntilAfter(update);
+        }
+        if self.scenario.leap.is_some_and(|leap| seconds > leap.at + 1.0 && seconds <= leap.at + 2.0) {
+            self.excuse = Excuse::None;
+        }
+    }
+
+    pub(crate) fn finish(mut self) -> Measured {
+        let count = self.count.max(1.0);
+        self.measured.rms = (self.squares / count).sqrt();
+        self.measured.frequency_rms = (self.frequency_squares / count).sqrt();
+        self.measured
+    }
+}

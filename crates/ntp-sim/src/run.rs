@@ -1,0 +1,105 @@
+//! Runs a scenario: once with our client, once with the baseline, from the same seed.
+
+use std::time::Duration;
+
+use ntp_proto::association::AssociationOptions;
+use ntp_proto::discipline::{DisciplineConfig, Timescale};
+use ntp_proto::estimator::Memory;
+use ntp_proto::random::Rng as _;
+use ntp_proto::select::SelectionConfig;
+use ntp_proto::system::{ClockStart, Family, SourceConfig, SourceKind, System, SystemConfig, Target};
+use ntp_proto::time::{Frequency, PollExponent, Precision, Reading};
+
+use crate::baseline::Baseline;
+use crate::measure::{Measured, Meter};
+use crate::scenario::Scenario;
+use crate::{Client, SplitMix, World};
+
+/// Both clients from one seed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Comparison {
+    /// The seed.
+    pub seed: u64,
+    /// Our client.
+    pub ours: Measured,
+    /// The baseline.
+    pub baseline: Measured,
+}
+
+/// Runs a scenario with both clients.
+pub fn compare(scenario: &Scenario, seed: u64) -> Comparison {
+    let mut world = ours(scenario, seed, system_config(scenario));
+    let ours = measure(&mut world, scenario);
+    let (polls, iburst) = (scenario.client.polls, scenario.client.iburst);
+    let mut world =
+        World::new(scenario, seed, |start| Baseline::new(start, &scenario.addresses(), polls, iburst, seed));
+    Comparison { seed, ours, baseline: measure(&mut world, scenario) }
+}
+
+/// A world with our client, configured as given.
+pub fn ours(scenario: &Scenario, seed: u64, config: SystemConfig) -> World<System> {
+    ours_after(scenario, seed, config, None, None)
+}
+
+/// The same, of which an earlier run has left the frequency and a memory.
+pub fn ours_after(
+    scenario: &Scenario,
+    seed: u64,
+    config: SystemConfig,
+    drift: Option<Frequency>,
+    memory: Option<Memory>,
+) -> World<System> {
+    World::new(scenario, seed, |reading| start_system(scenario, seed, config, reading, drift, memory))
+}
+
+fn start_system(
+    scenario: &Scenario,
+    seed: u64,
+    config: SystemConfig,
+    reading: Reading,
+    drift: Option<Frequency>,
+    memory: Option<Memory>,
+) -> System {
+    let kept = scenario.client.kept_timescale;
+    let start = ClockStart {
+        reading,
+        timescale: if kept { Timescale::Kept } else { Timescale::Observed },
+        frequency: Frequency::ZERO,
+        drift,
+        memory,
+    };
+    let nonces = SplitMix::new(SplitMix::stream(seed, 5).next_u64());
+    System::new(config, start, Box::new(nonces))
+}
+
+fn measure<C: Client>(world: &mut World<C>, scenario: &Scenario) -> Measured {
+    let mut meter = Meter::new(scenario);
+    world.run_with(Duration::from_secs_f64(scenario.duration), |world| meter.look(world));
+    meter.finish()
+}
+
+/// The configuration that a scenario implies: a `server` line for each of its servers.
+pub fn system_config(scenario: &Scenario) -> SystemConfig {
+    let (least, most) = scenario.client.polls;
+    let options = AssociationOptions {
+        iburst: scenario.client.iburst,
+        minpoll: PollExponent::new(least.into()),
+        maxpoll: PollExponent::new(most.into()),
+        ..AssociationOptions::default()
+    };
+    let usual =
+        DisciplineConfig { allow_first_panic: scenario.client.panic_gate, ..DisciplineConfig::default() };
+    let source = |address| SourceConfig {
+        kind: SourceKind::Server(Target::Address(address)),
+        port: 123,
+        family: Family::Any,
+        options: options.clone(),
+    };
+    SystemConfig {
+        sources: scenario.addresses().into_iter().map(source).collect(),
+        discipline: if scenario.client.slew { usual.slew_only() } else { usual },
+        selection: SelectionConfig::default(),
+        precision: Precision::new(-24),
+        leap_table: None,
+    }
+}
