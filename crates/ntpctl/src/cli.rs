@@ -31,6 +31,25 @@ pub enum Command {
     AddServer(AddServer),
     /// Say what is wrong with a configuration
     Check(Check),
+    /// Run a configuration in a simulated world, and show how well the clock would be kept
+    Simulate(Simulate),
+}
+
+/// `simulate`
+#[derive(Clone, Debug, Args)]
+pub struct Simulate {
+    /// The world: clock, servers and paths (see the scenarios under tests/sim)
+    #[arg(value_name = "SCENARIO.toml")]
+    pub scenario: PathBuf,
+    /// Configuration to run; without it, a `server` line for each server of the world
+    #[arg(short = 'c', long = "config", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The same seed gives the same world
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Draw the offset over time
+    #[arg(long, value_name = "FILE.svg")]
+    pub plot: Option<PathBuf>,
 }
 
 /// `add-server`

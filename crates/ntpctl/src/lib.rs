@@ -1,7 +1,8 @@
 //! The administrator's tool: one command for each change to ntp.conf, which cannot go wrong halfway.
 //!
 //! `add_server.rs` is the order of events; `file.rs` reads and judges, `apply.rs` writes and
-//! restores, `service.rs` restarts, `verify.rs` asks the daemon whether it works.
+//! restores, `service.rs` restarts, `verify.rs` asks the daemon whether it works. `simulate/` shows
+//! beforehand what would become of a configuration.
 #![forbid(unsafe_code)]
 
 mod add_server;
@@ -13,6 +14,7 @@ mod file;
 mod interrupt;
 mod service;
 mod settings;
+mod simulate;
 mod verify;
 
 use std::io::{self, Write as _};
@@ -35,6 +37,7 @@ pub fn run(options: &Options) -> Exit {
     let outcome = match &options.command {
         Command::AddServer(request) => add_server::run(request, &settings, &mut out),
         Command::Check(request) => check::run(request, &mut out),
+        Command::Simulate(request) => simulate::run(request, &mut out),
     };
     drop(out.flush());
     match outcome {

@@ -1,0 +1,193 @@
+//! `ntpctl simulate`: what would become of a configuration in a described world.
+//!
+//! `picture.rs` draws the offset as SVG, `sparkline.rs` in a line of text.
+
+mod picture;
+mod sparkline;
+
+use std::io::Write;
+use std::path::Path;
+
+use clap::Parser as _;
+use ntp_proto::select::Standing;
+use ntp_proto::system::{Event, Outcome, SourceConfig, SourceKind, SystemConfig, Target};
+use ntp_proto::time::{Frequency, Precision};
+use ntp_sim::{Scenario, WhatIf, what_if};
+
+use crate::cli::Simulate;
+use crate::exit::{Exit, Failure};
+use crate::file;
+
+/// Columns of the sparkline.
+const COLUMNS: usize = 72;
+
+/// Sources that are listed.
+const SOURCES_SHOWN: usize = 40;
+
+pub(crate) fn run(request: &Simulate, out: &mut dyn Write) -> Result<Exit, Failure> {
+    let scenario = ntp_sim::load(&request.scenario).map_err(Failure::Usage)?;
+    let (config, frequency) = match &request.config {
+        None => (ntp_sim::system_config(&scenario), None),
+        Some(path) => configuration(path, &scenario, out)?,
+    };
+    writeln!(out, "{}: {}", request.scenario.display(), scenario.description)?;
+    let report = what_if(&scenario, request.seed, config, frequency);
+    write_figures(&scenario, &report, out)?;
+    write_offset(&report, out)?;
+    write_sources(&report, out)?;
+    if let Some(path) = &request.plot {
+        picture::draw(path, &scenario.description, &report)
+            .map_err(|reason| Failure::NotWritten(format!("{}: {reason}", path.display())))?;
+        writeln!(out, "\n{} is written", path.display())?;
+    }
+    Ok(Exit::Done)
+}
+
+/// The user's own configuration, as ntpd would run it, and the frequency that it says to start with.
+/// What it names must be in the world.
+fn configuration(
+    path: &Path,
+    scenario: &Scenario,
+    out: &mut dyn Write,
+) -> Result<(SystemConfig, Option<Frequency>), Failure> {
+    let content = file::read(path)?;
+    let (found, findings) = file::interpret(path, &content)?;
+    for finding in file::errors(&findings) {
+        writeln!(out, "{finding}\n")?;
+    }
+    // As Debian starts it.
+    let options = ntpd::cli::Options::parse_from(["ntpd", "-g"]);
+    let (config, complaints) = ntpd::system_config(&found, &options, Precision::new(-24));
+    for complaint in complaints {
+        writeln!(out, "warning: {complaint}")?;
+    }
+    if found.leap_file.is_some() && scenario.leap.is_some() {
+        writeln!(out, "warning: the leap file is not read here: leap seconds come from the servers")?;
+    }
+    let strangers: Vec<String> =
+        config.sources.iter().filter_map(|source| stranger(source, scenario)).collect();
+    if let Some(first) = strangers.first().filter(|_| strangers.len() == config.sources.len()) {
+        return Err(Failure::Usage(format!(
+            "{}: none of its servers is in the scenario; say `name = \"{first}\"` (or `address = ...`) in one \
+             of its [[server]] tables",
+            path.display(),
+        )));
+    }
+    for name in strangers {
+        writeln!(out, "warning: {name} is not in the scenario: it will not answer")?;
+    }
+    Ok((config, ntpd::frequency(&found)))
+}
+
+/// A source that the world does not know, as the configuration names it.
+fn stranger(source: &SourceConfig, scenario: &Scenario) -> Option<String> {
+    match &source.kind {
+        SourceKind::LocalClock { .. } => None,
+        SourceKind::Server(Target::Address(address)) => {
+            (!scenario.addresses().contains(address)).then(|| address.to_string())
+        }
+        SourceKind::Server(Target::Name(name)) | SourceKind::Pool(name) => {
+            let servers = scenario.servers.iter().filter_map(|server| server.name.as_deref());
+            let known = servers.chain(scenario.names.iter().map(|entry| entry.name.as_str()));
+            (!known.into_iter().any(|known| known == name)).then(|| name.clone())
+        }
+    }
+}
+
+fn write_figures(scenario: &Scenario, report: &WhatIf, out: &mut dyn Write) -> Result<(), Failure> {
+    let measured = &report.measured;
+    let hours = report.length / 3600.0;
+    match report.synchronized {
+        Some(seconds) => writeln!(out, "  synchronized after      {seconds:.0} s")?,
+        None => writeln!(out, "  synchronized            never")?,
+    }
+    match measured.below_millisecond {
+        Some(seconds) => {
+            writeln!(out, "  within 1 ms after       {seconds:.0} s, and for a minute at least")?;
+        }
+        None => writeln!(out, "  within 1 ms             never for a minute")?,
+    }
+    if report.length > scenario.skip {
+        writeln!(out, "  RMS offset              {}", time(measured.rms))?;
+        writeln!(out, "  largest offset          {}", time(measured.max_error))?;
+        writeln!(out, "  RMS frequency error     {:.4} ppm", measured.frequency_rms * 1e6)?;
+        if scenario.skip > 0.0 {
+            writeln!(out, "                          (without the first {:.0} s)", scenario.skip)?;
+        }
+    }
+    #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
+    let packets = measured.packets as f64;
+    writeln!(out, "  packets an hour         {:.1}", packets / hours)?;
+    match measured.bound_violations {
+        0 => writeln!(out, "  outside its own bound   never")?,
+        seconds => writeln!(out, "  outside its own bound   {seconds} s")?,
+    }
+    let count = |wanted: fn(&Event) -> bool| report.events.iter().filter(|event| wanted(event)).count();
+    let steps = count(|event| matches!(event, Event::Stepping(_)));
+    let splits = count(|event| matches!(event, Event::NoMajority { .. }));
+    writeln!(out, "  steps of the clock      {steps}")?;
+    if splits > 0 {
+        writeln!(out, "  no majority             {splits} times")?;
+    }
+    match report.outcome {
+        Some(Outcome::Panic(by)) => {
+            writeln!(out, "  ended after {:.0} s: off by {by}, beyond the panic threshold", report.length)?;
+        }
+        Some(Outcome::Set | Outcome::NoTime) | None => {}
+    }
+    Ok(())
+}
+
+fn write_offset(report: &WhatIf, out: &mut dyn Write) -> Result<(), Failure> {
+    // What comes before the clock is right would hide all that follows.
+    let shown: Vec<f64> =
+        report.trace.iter().filter(|point| point.bound.is_some()).map(|point| point.error).collect();
+    if let Some(line) = sparkline::of(&shown, COLUMNS) {
+        writeln!(
+            out,
+            "\noffset once synchronized, from {} (low) to {} (high):",
+            time(line.least),
+            time(line.most)
+        )?;
+        writeln!(out, "{}", line.text)?;
+    }
+    Ok(())
+}
+
+fn write_sources(report: &WhatIf, out: &mut dyn Write) -> Result<(), Failure> {
+    writeln!(out, "\n{:<40} {:>8} {:>6}  at the end", "source", "followed", "led")?;
+    for source in report.sources.iter().take(SOURCES_SHOWN) {
+        let address = source.remote.ip();
+        let label =
+            source.host.as_ref().map_or_else(|| address.to_string(), |host| format!("{host} ({address})"));
+        let (followed, led) = (source.followed * 100.0, source.led * 100.0);
+        writeln!(out, "{label:<40} {followed:>6.0} % {led:>4.0} %  {}", standing(source.standing))?;
+    }
+    if report.sources.len() > SOURCES_SHOWN {
+        writeln!(out, "and {} more", report.sources.len() - SOURCES_SHOWN)?;
+    }
+    Ok(())
+}
+
+const fn standing(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Reject => "not considered",
+        Standing::Falseticker => "x outvoted",
+        Standing::Excess => "# more than are needed",
+        Standing::Outlier => "- scatters more than the others",
+        Standing::Candidate | Standing::Backup => "+ followed",
+        Standing::SystemPeer | Standing::PpsPeer => "* leads",
+    }
+}
+
+/// A time in the unit that suits it.
+fn time(seconds: f64) -> String {
+    let size = seconds.abs();
+    if size < 1e-3 {
+        format!("{:.1} us", seconds * 1e6)
+    } else if size < 1.0 {
+        format!("{:.2} ms", seconds * 1e3)
+    } else {
+        format!("{seconds:.3} s")
+    }
+}
