@@ -1,9 +1,11 @@
-//! Development tasks: `cargo xtask demo | test | tidy | dist`.
+//! Development tasks: `cargo xtask bench | demo | sim | test | tidy | dist`.
 #![forbid(unsafe_code)]
 
+mod bench;
 mod demo;
 mod dist;
 mod process;
+mod sim;
 mod test;
 mod tidy;
 
@@ -13,7 +15,9 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 cargo xtask TASK
 
+bench  measure: `bench estimator`, instructions for each sample and bytes for each association
 demo   build, and run the tutorial offline and unprivileged: a server, an ntp.conf, ntpctl, ntpd, ntpq
+sim    run scenarios with our client beside chrony's kind: [SCENARIO..] [--seeds N] [--seed S] [--json]
 test   run every test, and list what was skipped and why
 tidy   check what the compiler does not: dependencies, sizes, stray printing, paths
 dist   build target/dist/ntp_VERSION_ARCH.deb
@@ -25,6 +29,8 @@ fn main() -> ExitCode {
     let rest: Vec<String> = arguments.collect();
     let outcome = match task.as_str() {
         "demo" => demo::run(),
+        "bench" => bench::run(&rest),
+        "sim" => sim::run(&rest),
         "test" => test::run(&rest),
         "tidy" => tidy::run(),
         "dist" => dist::run(),

@@ -18,10 +18,15 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     drop(fs::remove_file(&log));
     let started = Instant::now();
     // The tests run these programs; building them is no part of building the tests.
-    process::run(cargo().args(["build", "-p", "ntpd", "-p", "ntpctl", "-p", "ntpq"]))?;
+    process::run(cargo().args(["build", "-p", "ntpd", "-p", "ntpctl", "-p", "ntpq", "-p", "ntp-sim"]))?;
     process::run(
         cargo().args(["test", "--workspace", "--no-fail-fast"]).args(passed_on).env(SKIP_LOG, &log),
     )?;
+    // A million samples take minutes if they are not optimised.
+    let million = ["test", "--release", "-p", "ntp-proto", "--lib", "a_million"];
+    process::run(cargo().args(million))?;
+    say("\nEvery scenario of the simulator, seven seeds each:\n");
+    crate::sim::run(&[])?;
     let skipped = fs::read_to_string(&log).unwrap_or_default();
     let lines: Vec<&str> = skipped.lines().collect();
     say(&format!(

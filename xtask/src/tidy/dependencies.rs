@@ -15,7 +15,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("ntp-sim", &["ntp-proto"]),
     ("ntpd", &["ntp-conf", "ntp-os", "ntp-proto"]),
     ("ntpq", &["ntp-os", "ntp-proto"]),
-    ("ntpctl", &["ntp-conf", "ntp-os", "ntpq"]),
+    ("ntpctl", &["ntp-conf", "ntp-os", "ntp-proto", "ntp-sim", "ntpd", "ntpq"]),
     ("xtask", &[]),
 ];
 
