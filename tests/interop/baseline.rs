@@ -1,0 +1,167 @@
+//! The simulator's baseline against what it stands for: a real chronyd measures, and its measurements
+//! give the same statistics in both.
+#![expect(clippy::unwrap_used, reason = "helpers of tests, where a failure is a failed test")]
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use ntp_sim::baseline::{Sample, SourceStats};
+use ntp_tests::{Daemon, Net, Peer, peer, skip, start_chronyd, until};
+
+/// Measurements that are waited for, two seconds apart.
+const MEASUREMENTS: usize = 24;
+
+/// Statistics are compared from this many samples on: before, a regression says nothing.
+const SAMPLES_MIN: usize = 8;
+
+/// How far a statistic may be off for the times in the log being whole seconds and its numbers having
+/// four digits.
+const TOLERANCE: f64 = 0.15;
+
+/// The share of the statistics that must agree where both rest on as many samples.
+const AGREEMENT: f64 = 0.9;
+
+/// The share of the statistics that must rest on as many samples: where the runs test is close, four
+/// digits may decide otherwise, and the next ones follow from that.
+const SAME_SAMPLES: f64 = 0.6;
+
+/// One line of chronyd's measurements log.
+#[derive(Debug)]
+struct Measured {
+    sample: Sample,
+    /// It passed chronyd's test of delays.
+    accepted: bool,
+}
+
+/// One line of chronyd's statistics log.
+#[derive(Debug)]
+struct Statistics {
+    deviation: f64,
+    offset: f64,
+    offset_deviation: f64,
+    skew: f64,
+    samples: usize,
+    asymmetry: f64,
+}
+
+/// The rows of a log, split into words: they begin with a year.
+fn rows(path: &Path) -> Vec<Vec<String>> {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    let words = |line: &str| line.split_whitespace().map(str::to_owned).collect();
+    text.lines().filter(|line| line.starts_with("20")).map(words).collect()
+}
+
+fn number(word: &str) -> f64 {
+    word.parse().unwrap()
+}
+
+/// Seconds since the month began; the middle of the second that is shown.
+fn seconds(date: &str, clock: &str) -> f64 {
+    let day = number(date.rsplit('-').next().unwrap());
+    clock.split(':').fold(0.0, |sum, part| sum * 60.0 + number(part)) + 86_400.0 * day + 0.5
+}
+
+fn measured(row: &[String]) -> Measured {
+    // Date, time, address, leap, stratum, three groups of tests, polls, score, and then the numbers.
+    let sample = Sample {
+        time: seconds(&row[0], &row[1]),
+        // What chronyd logs is how far the local clock is behind.
+        offset: -number(&row[11]),
+        delay: number(&row[12]),
+        dispersion: number(&row[13]),
+        root_distance: number(&row[14]) / 2.0 + number(&row[15]),
+    };
+    Measured { sample, accepted: row[7] == "1111" }
+}
+
+fn statistics(row: &[String]) -> Statistics {
+    Statistics {
+        deviation: number(&row[3]),
+        offset: number(&row[4]),
+        offset_deviation: number(&row[5]),
+        skew: number(&row[7]),
+        samples: row[9].parse().unwrap(),
+        asymmetry: number(&row[12]),
+    }
+}
+
+/// Has a chronyd measure another one, and returns its two logs. With `noselect` it does not follow what it
+/// measures: otherwise it would correct the older samples whenever it corrects its clock.
+fn logs(folder: &Path) -> Result<(Vec<Measured>, Vec<Statistics>), String> {
+    let program = peer(Peer::Chronyd)?;
+    let net = Net::new()?;
+    let _server = start_chronyd(&program, &net.server, folder);
+    let conf = folder.join("client.conf");
+    let text = format!(
+        "server 10.77.0.1 minpoll 1 maxpoll 1 noselect\ncmdport 0\nbindcmdaddress /\npidfile {0}/client.pid\n\
+         logdir {0}\nlog rawmeasurements statistics\n",
+        folder.display()
+    );
+    fs::write(&conf, text).map_err(|error| error.to_string())?;
+    let conf = conf.display().to_string();
+    let log = folder.join("client.log");
+    let words = ["-x", "-d", "-u", "root", "-f", &conf];
+    let _client = Daemon::start(Some(&net.client), &program, &words, &log);
+    let enough = || rows(&folder.join("measurements.log")).len() >= MEASUREMENTS;
+    let measuring = until(Duration::from_mins(2), enough);
+    assert!(measuring, "{}", fs::read_to_string(&log).unwrap_or_default());
+    let measurements = rows(&folder.join("measurements.log"));
+    let statistics_rows = rows(&folder.join("statistics.log"));
+    Ok((
+        measurements.iter().map(|row| measured(row)).collect(),
+        statistics_rows.iter().map(|row| statistics(row)).collect(),
+    ))
+}
+
+fn close(ours: f64, theirs: f64) -> bool {
+    (ours / theirs - 1.0).abs() < TOLERANCE
+}
+
+fn agrees(stats: &SourceStats, theirs: &Statistics) -> bool {
+    let Some(line) = stats.line() else { return false };
+    close(line.variance.sqrt().max(1e-9), theirs.deviation)
+        && close(line.offset_deviation, theirs.offset_deviation)
+        && close(line.skew, theirs.skew)
+        && (line.offset - theirs.offset).abs() < 0.5 * theirs.offset_deviation
+        && (stats.asymmetry() - theirs.asymmetry).abs() < 0.02
+}
+
+#[test]
+fn chronyds_measurements_give_chronyds_statistics() {
+    let test = "chronyds_measurements_give_chronyds_statistics";
+    let folder = tempfile::tempdir().unwrap();
+    let (measurements, theirs) = match logs(folder.path()) {
+        Ok(logs) => logs,
+        Err(reason) => return skip(test, &reason),
+    };
+    let mut stats = SourceStats::default();
+    let mut theirs = theirs.into_iter();
+    let (mut all, mut compared, mut agreed, mut report) = (0.0, 0.0, 0.0, Vec::new());
+    for Measured { sample, accepted } in measurements {
+        if !accepted {
+            assert!(!stats.admits(&sample), "chronyd dropped {sample:?}");
+            continue;
+        }
+        stats.accumulate(sample);
+        // chronyd writes no line before it has three samples.
+        if stats.len() < 3 {
+            continue;
+        }
+        let Some(theirs) = theirs.next() else { break };
+        if theirs.samples < SAMPLES_MIN {
+            continue;
+        }
+        all += 1.0;
+        report.push(format!("{theirs:?}\n{:?} {}", stats.line(), stats.len()));
+        if stats.len() != theirs.samples {
+            continue;
+        }
+        compared += 1.0;
+        agreed += f64::from(u8::from(agrees(&stats, &theirs)));
+    }
+    let report = report.join("\n");
+    assert!(all >= 10.0, "only {all} statistics\n{report}");
+    assert!(compared / all >= SAME_SAMPLES, "{compared} of {all} rest on as many samples\n{report}");
+    assert!(agreed / compared >= AGREEMENT, "{agreed} of {compared} agree\n{report}");
+}
