@@ -21,15 +21,16 @@ const LENGTH_MAX: u64 = 1 << 18;
 
 /// Reads a whole file; `Ok(None)` if there is none.
 fn read(path: &Path, length_max: u64) -> Result<Option<String>, String> {
-    let file = match fs::File::open(path) {
-        Ok(file) => file,
+    // Looked at before it is opened: opening a pipe waits for somebody to write to it.
+    let metadata = match fs::metadata(path) {
+        Ok(metadata) => metadata,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error.to_string()),
     };
-    let metadata = file.metadata().map_err(|error| error.to_string())?;
     if !metadata.is_file() || metadata.len() > length_max {
         return Err("it is too long, or no file at all".to_owned());
     }
+    let file = fs::File::open(path).map_err(|error| error.to_string())?;
     let mut text = String::new();
     file.take(length_max).read_to_string(&mut text).map_err(|error| error.to_string())?;
     Ok(Some(text))
@@ -94,5 +95,15 @@ mod tests {
             assert!(read_drift(&path).is_err(), "{nonsense:?}");
         }
         fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn a_pipe_is_refused_at_once() {
+        let path = env::temp_dir().join(format!("ntpd-pipe-test-{}", std::process::id()));
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let (drift, leap_seconds) = (read_drift(&path), read_leap_table(&path, true));
+        fs::remove_file(&path).unwrap();
+        assert!(drift.is_err());
+        assert!(leap_seconds.is_err());
     }
 }
