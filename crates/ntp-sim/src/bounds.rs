@@ -44,6 +44,7 @@ pub(crate) fn check(scenario: &Scenario) -> Result<(), String> {
     if let Some(at) = scenario.client.rebinding {
         time("client.rebinding", at)?;
     }
+    frequency("client.drift", scenario.client.drift.unwrap_or(0.0))?;
     for entry in &scenario.names {
         time("name.from", entry.from)?;
         short("addresses of a name", entry.addresses.len(), LIST_MAX)?;
@@ -220,6 +221,7 @@ mod tests {
         "[clock]\ninitial_offset = X",
         "[leap]\nat = X\nseconds = 1",
         "[client]\nrebinding = X",
+        "[client]\ndrift = X",
         "[[server]]\ncreep = [5.0, X, 1.0]\npath = { base = [1e-3, 1e-3] }",
         "[[server]]\ncreep = [5.0, 1e-3, X]\npath = { base = [1e-3, 1e-3] }",
         "[[server]]\nstep = [5.0, X]\npath = { base = [1e-3, 1e-3] }",

@@ -65,7 +65,7 @@ fn start_system(
         reading,
         timescale: if kept { Timescale::Kept } else { Timescale::Observed },
         frequency: Frequency::ZERO,
-        drift,
+        drift: drift.or_else(|| scenario.client.drift.map(Frequency::from_ratio)),
         memory,
     };
     let nonces = SplitMix::new(SplitMix::stream(seed, 5).next_u64());

@@ -131,6 +131,9 @@ pub struct ClientScenario {
     pub panic_gate: bool,
     /// Errors up to 600 s are slewed (`-x`).
     pub slew: bool,
+    /// The frequency correction that a drift file gives, as a ratio: the right one is the negative of
+    /// the oscillator's frequency.
+    pub drift: Option<f64>,
     /// When its address changes, so that answers under way are lost.
     pub rebinding: Option<f64>,
 }
@@ -143,6 +146,7 @@ impl Default for ClientScenario {
             kept_timescale: false,
             panic_gate: false,
             slew: false,
+            drift: None,
             rebinding: None,
         }
     }
