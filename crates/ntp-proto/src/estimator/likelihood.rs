@@ -57,6 +57,11 @@ pub(super) const SHAPES: [Shape; 10] = [
     Shape::Residual,
 ];
 
+/// How far residuals are taken to scatter at the most, in widths and scales: queues cannot have done
+/// more. What is more is an error of the estimate, such as a frequency that is wrong, and must not be
+/// explained away.
+const RESIDUAL_MAX: f64 = 1.0;
+
 /// What the shapes need to know of their path.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Jitter {
@@ -89,7 +94,10 @@ pub(super) fn posterior(shape: Shape, prior: Belief, interval: &Interval, jitter
             uniform(prior, &Interval { edge_variance, ..*interval })
         }
         Shape::Tilted(times) => tilted(prior, interval, times / jitter.scale),
-        Shape::Residual => gaussian(prior, interval.middle, jitter.residual + interval.edge_variance),
+        Shape::Residual => {
+            let most = (RESIDUAL_MAX * (interval.width + jitter.scale)).powi(2);
+            gaussian(prior, interval.middle, jitter.residual.min(most) + interval.edge_variance)
+        }
     }
 }
 
