@@ -12,6 +12,7 @@
 //! Estimates are `f64` seconds in this folder only.
 
 mod bank;
+mod doubt;
 mod likelihood;
 mod memory;
 mod path;
@@ -29,10 +30,11 @@ use crate::association::{AssociationId, Measurement};
 use crate::time::{Frequency, MonoTime, NtpDuration, Precision, UnixTime};
 
 use bank::{BIASES, Bank, Evidence, MODELS, Moments};
+use doubt::{Doubt, Outlier, doubt};
 use memory::PathMemory;
 pub use memory::{Memory, MemoryError};
 use path::Recent;
-use track::{Doubt, JUMP_SHARE_ONE, RouteChange, Track, doubt, rate_doubt, worth};
+use track::{JUMP_SHARE_ONE, RouteChange, Track, worth};
 
 /// Prior standard deviation of a path's bias, as a share of its round trip.
 const BIAS_SHARE: f64 = 0.03;
@@ -141,6 +143,8 @@ pub struct Estimator {
     /// digits on a clock that is years off.
     origin: Option<NtpDuration>,
     tracks: BTreeMap<AssociationId, Track>,
+    /// The last jump of the clock.
+    jumped: Option<Outlier>,
     prior: Frequency,
     prior_deviation: Frequency,
     precision: Precision,
@@ -156,6 +160,7 @@ impl Estimator {
             followed: Vec::new(),
             origin: None,
             tracks: BTreeMap::new(),
+            jumped: None,
             prior,
             prior_deviation,
             precision,
@@ -274,16 +279,17 @@ impl Estimator {
         let reaction = self.react(source, evidence, doubt, voters);
         match reaction {
             Reaction::None | Reaction::Verify => {}
-            Reaction::Confirmed => self.learn_again(source, bias, evidence, |bank| {
-                let residual = lesson.residual.abs();
-                if alone || !lesson.wanders {
-                    bank.widen_lead(residual);
-                }
-                // With others to ask, no few seconds between two samples need tell the frequency.
-                if alone {
-                    bank.widen_rate(rate_doubt(residual));
-                }
-            }),
+            Reaction::Confirmed => {
+                let outlier = Outlier { residual: lesson.residual, at: evidence.at };
+                let ramp = outlier.ramp_doubt(self.jumped.replace(outlier));
+                self.learn_again(source, bias, evidence, |bank| {
+                    if alone || !lesson.wanders {
+                        bank.widen_lead(outlier.residual.abs());
+                    }
+                    // With others to ask, no few seconds between two samples need tell the frequency.
+                    bank.widen_rate(if alone { ramp.max(outlier.rate_doubt()) } else { ramp });
+                });
+            }
             Reaction::Alone => self.learn_again(source, bias, evidence, |bank| {
                 bank.widen(bias, lesson.residual.abs());
             }),
@@ -315,17 +321,17 @@ impl Estimator {
         let joint = self.joint.as_ref().map_or(0.0, |bank| bank.moments().lead);
         let Some(track) = self.tracks.get_mut(&source) else { return Reaction::None };
         let before = track.suspicion;
-        track.suspicion = match doubt {
-            Doubt::None => None,
+        let outlier = match doubt {
+            Doubt::None => {
+                track.suspicion = None;
+                track.last_inlier = Some(evidence.at);
+                return Reaction::None;
+            }
             Doubt::Vague => return Reaction::None,
-            Doubt::Outlier(residual) => Some((residual, evidence.at)),
+            Doubt::Outlier(outlier) => outlier,
         };
-        let Doubt::Outlier(residual) = doubt else {
-            track.last_inlier = Some(evidence.at);
-            return Reaction::None;
-        };
-        let agrees = |other: f64| (residual - other).abs() < residual.abs() / 2.0;
-        let repeated = before.filter(|(first, _)| agrees(*first));
+        track.suspicion = Some(outlier);
+        let repeated = before.filter(|first| outlier.repeats(first));
         if voters.len() <= 1 {
             return if repeated.is_some() { Reaction::Confirmed } else { Reaction::Verify };
         }
@@ -337,9 +343,9 @@ impl Estimator {
         let saw = |(followed, other): &(bool, &Track)| {
             if *followed {
                 let young = |at: MonoTime| evidence.at.since(at) < SUSPICION_AGE;
-                other.suspicion.is_some_and(|(first, at)| agrees(first) && young(at))
+                other.suspicion.is_some_and(|first| outlier.agrees(first.residual) && young(first.at))
             } else {
-                agrees(other.solo.project(evidence.at).lead - joint)
+                outlier.agrees(other.solo.project(evidence.at).lead - joint)
             }
         };
         let agreeing = 1 + others().filter(saw).count();
@@ -350,7 +356,7 @@ impl Estimator {
             others().any(|(_, other)| other.last_inlier.is_some_and(|inlier| inlier > since))
         };
         match repeated {
-            Some((_, since)) if contradicted(since) => Reaction::Alone,
+            Some(first) if contradicted(first.at) => Reaction::Alone,
             _ => Reaction::Verify,
         }
     }
@@ -433,6 +439,7 @@ impl Estimator {
     /// The joint filter forgets everything but the frequency believed at first.
     pub fn restart(&mut self) {
         self.joint = None;
+        self.jumped = None;
         self.followed.clear();
     }
 

@@ -4,6 +4,7 @@ use crate::time::MonoTime;
 
 use super::Worth;
 use super::bank::{Bank, Evidence, Lesson, Moments};
+use super::doubt::{Doubt, Outlier, doubt};
 use super::memory::PathMemory;
 use super::path::{PathTracker, PathView, Recent};
 use super::shapes::PathShapes;
@@ -27,9 +28,6 @@ const JUMP_SHARE_RECALLED: f64 = 0.02;
 const MEMORY_TRIPS: u32 = 8;
 const MEMORY_MATCH: f64 = 3.0;
 
-/// How far an outlier that awaits confirmation lay off, and when it came.
-pub(super) type Suspicion = (f64, MonoTime);
-
 /// One source.
 #[derive(Clone, Debug)]
 pub(super) struct Track {
@@ -37,10 +35,13 @@ pub(super) struct Track {
     /// Judges the source by itself, so that it cannot drag what judges it.
     pub(super) solo: Bank,
     pub(super) solo_shapes: PathShapes,
-    pub(super) solo_suspicion: Option<Suspicion>,
+    /// An outlier that awaits confirmation, and the last one that found it.
+    solo_suspicion: Option<Outlier>,
+    solo_jump: Option<Outlier>,
     /// The likelihoods of the joint filter for this path.
     pub(super) shapes: PathShapes,
-    pub(super) suspicion: Option<Suspicion>,
+    /// An outlier of the joint filter that awaits confirmation.
+    pub(super) suspicion: Option<Outlier>,
     /// When a sample was last where the joint filter expected it.
     pub(super) last_inlier: Option<MonoTime>,
     routes: Vec<Route>,
@@ -72,6 +73,7 @@ impl Track {
             solo: Bank::new(at, prior),
             solo_shapes: PathShapes::plain(),
             solo_suspicion: None,
+            solo_jump: None,
             shapes: PathShapes::all(),
             suspicion: None,
             last_inlier: None,
@@ -98,20 +100,21 @@ impl Track {
     /// Two outliers in a row that agree: the source, or the clock, has jumped.
     fn follow_jump(&mut self, evidence: &Evidence, lesson: &Lesson) {
         let before = self.solo_suspicion.take();
-        let residual = match doubt(evidence, lesson) {
+        let outlier = match doubt(evidence, lesson) {
             Doubt::None => return,
             Doubt::Vague => {
                 self.solo_suspicion = before;
                 return;
             }
-            Doubt::Outlier(residual) => residual,
+            Doubt::Outlier(outlier) => outlier,
         };
-        if before.is_some_and(|(first, _)| (residual - first).abs() < residual.abs() / 2.0) {
-            self.solo.widen_lead(residual.abs());
-            self.solo.widen_rate(rate_doubt(residual));
+        if before.is_some_and(|before| outlier.repeats(&before)) {
+            let last = self.solo_jump.replace(outlier);
+            self.solo.widen_lead(outlier.residual.abs());
+            self.solo.widen_rate(outlier.rate_doubt().max(outlier.ramp_doubt(last)));
             self.solo.learn(None, evidence, &mut self.solo_shapes, false);
         } else {
-            self.solo_suspicion = Some((residual, evidence.at));
+            self.solo_suspicion = Some(outlier);
         }
     }
 
@@ -175,45 +178,6 @@ impl Track {
     pub(super) fn heap_size(&self) -> usize {
         self.solo.heap_size() + self.path.heap_size() + self.routes.capacity() * size_of::<Route>()
     }
-}
-
-/// Posterior probability from which a sample is taken for an outlier.
-const OUTLIER_FROM: f64 = 0.7;
-
-/// The shortest time over which a frequency can have gone wrong, in seconds.
-const FREQUENCY_SPAN_MIN: f64 = 16.0;
-
-/// The most that a frequency is taken to have gone wrong.
-const FREQUENCY_DOUBT_MAX: f64 = 1e-4;
-
-/// Whether a sample was an outlier.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Doubt {
-    /// It was none.
-    None,
-    /// It was, but a sample as wide as this one may well lie anywhere.
-    Vague,
-    /// It was, by so much.
-    Outlier(f64),
-}
-
-/// Judges a sample by what a bank made of it.
-pub(super) fn doubt(evidence: &Evidence, lesson: &Lesson) -> Doubt {
-    let view = &evidence.view;
-    let residual = lesson.residual;
-    let telling = view.width < 4.0 * view.scale || view.jump > 0.0 || residual.abs() > 2.0 * view.width;
-    if lesson.outlier < OUTLIER_FROM {
-        Doubt::None
-    } else if view.suspect || !telling {
-        Doubt::Vague
-    } else {
-        Doubt::Outlier(residual)
-    }
-}
-
-/// How much the frequency may have gone wrong for a clock that has jumped.
-pub(super) fn rate_doubt(residual: f64) -> f64 {
-    (residual / (4.0 * FREQUENCY_SPAN_MIN)).abs().min(FREQUENCY_DOUBT_MAX)
 }
 
 /// Below this nobody polls more often for a tighter estimate, in seconds.
