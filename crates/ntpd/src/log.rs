@@ -120,6 +120,7 @@ pub(crate) fn report(event: &Event) {
         Event::Replaced { remote, by } => info!("{remote} is of no use: asking {by} instead"),
         Event::SystemPeer(_)
         | Event::NoMajority { .. }
+        | Event::Strayed(_)
         | Event::SteppedFromOutside(_)
         | Event::Resumed
         | Event::LeapArmed(_)
@@ -139,6 +140,11 @@ fn report_clock(event: &Event) {
         Event::NoMajority { voters } => warn!(
             "the {voters} servers contradict each other and no majority agrees: the clock runs on by itself"
         ),
+        Event::Strayed(by) => {
+            warn!(
+                "the clock has gone wrong by {by} since the last good answer: setting it and its frequency right"
+            );
+        }
         Event::SteppedFromOutside(by) => {
             warn!("somebody else has set the clock, by {by}: asking the servers anew");
         }

@@ -184,6 +184,8 @@ pub enum Event {
     },
     /// A large error is being waited out.
     Spike(NtpDuration),
+    /// The clock has gone wrong by so much at once, or runs at a wrong frequency: answers agree on it.
+    Strayed(NtpDuration),
     /// Somebody else has stepped the system clock.
     SteppedFromOutside(NtpDuration),
     /// The machine was suspended and runs again.

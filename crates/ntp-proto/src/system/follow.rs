@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use crate::association::{Association, AssociationId, Measurement};
-use crate::discipline::{Pace, Remedy};
+use crate::discipline::{Pace, Remedy, SLEW_MAX};
 use crate::estimator::{Estimate, Fit, Verify};
 use crate::select::{Candidate, Selection, Standing};
 use crate::time::{Frequency, MonoTime, NtpDuration, Reading};
@@ -19,6 +19,12 @@ const VERIFY_SECONDS: u64 = 4;
 
 /// With several sources, how far the clock may stray before they are asked again, at least.
 const STRAYED: NtpDuration = NtpDuration::from_micros(500);
+
+/// Samples of a source that tell nothing of the frequency: the first ones place the clock.
+const STEADY_FROM: u32 = 3;
+
+/// How many spreads of the samples the clock may drift while they seem to agree.
+const SPREADS: f64 = 4.0;
 
 /// The samples of a source during which the clock is not taken for settled.
 const STARTING_SAMPLES: u32 = 12;
@@ -280,6 +286,7 @@ impl System {
         fit: &Fit,
         arrived: Reading,
     ) {
+        self.note_steadiness(now, id, fit);
         let error = estimate.lead + self.ledger.correction(now);
         let was_synchronized = self.discipline.is_synchronized();
         let was_spike = self.discipline.is_spike();
@@ -327,7 +334,7 @@ impl System {
             self.report(Event::Synchronized { error: remaining });
         }
         self.update_reference(now, estimate, remaining, arrived);
-        if fit.verify != Verify::Nobody {
+        if !fit.expected {
             // Either the sample is wrong, or the clock is, and then by so much.
             self.reference.doubt(fit.residual.abs());
         }
@@ -350,10 +357,30 @@ impl System {
             arrived,
             now,
         );
+        let jitter = leader.association.state().register().jitter(estimate.frequency);
+        let scale = self.estimator.path(leader.association.id()).map_or(NtpDuration::ZERO, |path| path.scale);
         if let Some(reference) = reference {
-            self.reference = reference;
+            self.reference = reference.growing_by(self.unproven(now, jitter + scale));
             self.tell_kernel(now, estimate.noise);
         }
+    }
+
+    /// Whether samples go on as the frequency in force lets expect.
+    fn note_steadiness(&mut self, now: MonoTime, id: AssociationId, fit: &Fit) {
+        if fit.jumped {
+            self.report(Event::Strayed(fit.residual));
+            self.steady = None;
+        } else if fit.expected && self.members.get(&id).is_some_and(|member| member.samples > STEADY_FROM) {
+            self.steady.get_or_insert(now);
+        }
+    }
+
+    /// How far off the frequency may be for all that samples have shown, whatever a drift file or the
+    /// estimator says: they lie within `spread`, over the time for which they have come as expected.
+    fn unproven(&self, now: MonoTime, spread: NtpDuration) -> Frequency {
+        let Some(steady) = self.steady else { return SLEW_MAX };
+        let seconds = now.since(steady).as_secs_f64().max(1.0);
+        Frequency::from_ratio(SPREADS * spread.as_seconds_f64() / seconds).clamp_to(SLEW_MAX)
     }
 
     /// A settled clock is corrected over a poll interval. At the start, when polls are close together,

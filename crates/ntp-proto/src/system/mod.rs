@@ -127,6 +127,8 @@ pub struct System {
     /// When a source led last.
     led_at: MonoTime,
     leap: LeapState,
+    /// Since when samples have lain where the frequency in force lets expect them.
+    steady: Option<MonoTime>,
     fight: Fight,
     finished: bool,
     actions: VecDeque<Action>,
@@ -169,6 +171,7 @@ impl System {
             local_due: now,
             led_at: now,
             leap: LeapState::default(),
+            steady: None,
             fight: Fight::new(now),
             finished: false,
             actions: VecDeque::new(),

@@ -129,6 +129,11 @@ impl Reference {
         Self { root_delay, dispersion_at_update: root_dispersion, ..self }
     }
 
+    /// The same, whose frequency may be off by `doubt` more than clocks usually drift.
+    pub(super) fn growing_by(self, doubt: Frequency) -> Self {
+        Self { growth: self.growth.max((TOLERANCE + doubt).clamp_to(SLEW_MAX)), ..self }
+    }
+
     /// Root dispersion, grown since the last update at 15 ppm (RFC 5905 §11.1), or faster while the
     /// frequency is not known yet.
     pub fn root_dispersion(&self, now: MonoTime) -> NtpDuration {
