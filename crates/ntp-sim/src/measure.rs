@@ -8,6 +8,9 @@ use crate::{Client, World};
 /// For how long an error must stay below a limit to count as settled, seconds.
 const SETTLED: f64 = 60.0;
 
+/// The error that is told of in any case, seconds.
+const MILLISECOND: f64 = 1e-3;
+
 /// The figures of one run.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Measured {
@@ -37,12 +40,33 @@ pub(crate) struct Meter<'s> {
     count: f64,
     squares: f64,
     frequency_squares: f64,
-    /// Since when the error has been below each limit.
-    below_since: Vec<f64>,
+    /// One for each limit of the scenario, and one for the millisecond.
+    settling: Vec<Settling>,
     excuse: Excuse,
-    /// When it was last above a millisecond.
-    large: f64,
     measured: Measured,
+}
+
+/// Looks for when the error comes below a limit to stay.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Settling {
+    below: f64,
+    /// Since when it has been below.
+    since: f64,
+    settled: Option<f64>,
+}
+
+impl Settling {
+    const fn new(below: f64) -> Self {
+        Self { below, since: 0.0, settled: None }
+    }
+
+    fn look(&mut self, seconds: f64, error: f64) {
+        if error.abs() >= self.below {
+            self.since = seconds;
+        } else if self.settled.is_none() && seconds - self.since >= SETTLED {
+            self.settled = Some(self.since);
+        }
+    }
 }
 
 /// Whether the client may claim less error than there is.
@@ -55,18 +79,15 @@ enum Excuse {
 
 impl<'s> Meter<'s> {
     pub(crate) fn new(scenario: &'s Scenario) -> Self {
-        let limits = scenario.limits.settles.len();
-        let measured = Measured { settled: vec![f64::INFINITY; limits], ..Measured::default() };
-        let below_since = vec![0.0; limits];
+        let limits = scenario.limits.settles.iter().map(|(_, below)| *below);
         Self {
             scenario,
             count: 0.0,
             squares: 0.0,
             frequency_squares: 0.0,
-            below_since,
+            settling: limits.chain([MILLISECOND]).map(Settling::new).collect(),
             excuse: Excuse::None,
-            large: 0.0,
-            measured,
+            measured: Measured::default(),
         }
     }
 
@@ -76,18 +97,8 @@ impl<'s> Meter<'s> {
         if seconds <= 120.0 {
             self.measured.packets_at_start = world.requests;
         }
-        let limits = self.scenario.limits.settles.iter().zip(&mut self.below_since);
-        for (settled, ((_, below), since)) in self.measured.settled.iter_mut().zip(limits) {
-            if error.abs() >= *below {
-                *since = seconds;
-            } else if settled.is_infinite() && seconds - *since >= SETTLED {
-                *settled = *since;
-            }
-        }
-        if error.abs() >= 1e-3 {
-            self.large = seconds;
-        } else if self.measured.below_millisecond.is_none() && seconds - self.large >= SETTLED {
-            self.measured.below_millisecond = Some(self.large);
+        for settling in &mut self.settling {
+            settling.look(seconds, error);
         }
         self.excuse(world, seconds);
         let bound = world.client.error_bound(world.mono());
@@ -125,6 +136,9 @@ impl<'s> Meter<'s> {
         let count = self.count.max(1.0);
         self.measured.rms = (self.squares / count).sqrt();
         self.measured.frequency_rms = (self.frequency_squares / count).sqrt();
+        self.measured.below_millisecond = self.settling.pop().and_then(|last| last.settled);
+        let settled = self.settling.iter().map(|settling| settling.settled.unwrap_or(f64::INFINITY));
+        self.measured.settled = settled.collect();
         self.measured
     }
 }

@@ -48,7 +48,7 @@ impl Row {
             seeds: runs.len(),
             ours_rms_s: of(&|run| run.ours.rms),
             baseline_rms_s: of(&|run| run.baseline.rms),
-            ratio: of(&|run| over(run.ours.rms, run.baseline.rms)),
+            ratio: of(&Comparison::ratio),
             gate: scenario.limits.ratio,
             frequency_ratio: of(&|run| over(run.ours.frequency_rms, run.baseline.frequency_rms)),
             packets_ratio: of(&|run| over(as_f64(run.ours.packets), as_f64(run.baseline.packets))),
@@ -87,8 +87,7 @@ impl Row {
         }
         for run in runs {
             let seed = run.seed;
-            let ratio = run.ours.rms / run.baseline.rms;
-            hold(&format!("seed {seed}: the ratio"), ratio, limits.ratio_worst);
+            hold(&format!("seed {seed}: the ratio"), run.ratio(), limits.ratio_worst);
             hold(&format!("seed {seed}: the largest error"), run.ours.max_error, limits.max_error);
             let violations = as_f64(run.ours.bound_violations);
             hold(&format!("seed {seed}: seconds outside the error bound:"), violations, Some(0.0));
@@ -99,8 +98,7 @@ impl Row {
                 limits.packets_at_start.map(as_f64),
             );
         }
-        let off = |run: &&Comparison| run.ours.rms / run.baseline.rms;
-        let worst = runs.iter().max_by(|a, b| off(a).total_cmp(&off(b)));
+        let worst = runs.iter().max_by(|a, b| a.ratio().total_cmp(&b.ratio()));
         if let Some(worst) = worst.filter(|_| !failures.is_empty()) {
             failures.push(format!("the worst ratio has seed {0}: replay it with --seed {0}", worst.seed));
         }

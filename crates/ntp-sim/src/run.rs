@@ -26,6 +26,13 @@ pub struct Comparison {
     pub baseline: Measured,
 }
 
+impl Comparison {
+    /// RMS offset of our client over the baseline's; NaN where the baseline has none.
+    pub fn ratio(&self) -> f64 {
+        if self.baseline.rms > 0.0 { self.ours.rms / self.baseline.rms } else { f64::NAN }
+    }
+}
+
 /// Runs a scenario with both clients.
 pub fn compare(scenario: &Scenario, seed: u64) -> Comparison {
     let mut world = ours(scenario, seed, system_config(scenario));

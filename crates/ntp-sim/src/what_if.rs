@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use ntp_proto::select::Standing;
 use ntp_proto::system::{Event, Outcome, PeerKind, SystemConfig};
-use ntp_proto::time::Frequency;
+use ntp_proto::time::{Frequency, NtpDuration};
 
+use crate::client::Client as _;
 use crate::measure::{Measured, Meter};
 use crate::run::ours_after;
 use crate::scenario::Scenario;
@@ -71,8 +72,7 @@ pub fn what_if(scenario: &Scenario, seed: u64, config: SystemConfig, frequency: 
     world.run_with(Duration::from_secs_f64(scenario.duration), |world| {
         meter.look(world);
         let (seconds, now) = (world.now().seconds(), world.mono());
-        let reference = world.client.reference();
-        let bound = reference.is_synchronized().then(|| reference.root_distance(now).as_seconds_f64());
+        let bound = world.client.error_bound(now).map(NtpDuration::as_seconds_f64);
         if bound.is_some() && synchronized.is_none() {
             synchronized = Some(seconds);
         }
