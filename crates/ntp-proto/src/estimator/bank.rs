@@ -5,7 +5,7 @@
 //! model assumes another wander, from an oven's to that of a crystal in a draught; between samples
 //! the truth may pass from one model to another (an interacting multiple model filter).
 
-use crate::time::MonoTime;
+use crate::time::{Frequency, MonoTime};
 
 use super::likelihood::{Belief, Interval, Jitter};
 use super::path::PathView;
@@ -30,7 +30,7 @@ const WEIGHT_MIN: f64 = 1e-9;
 /// A model that contributes less than this to another is not mixed into it.
 const SHARE_MIN: f64 = 1e-12;
 
-/// Posterior probability from which a sample is an outlier.
+/// Posterior probability above which a sample is not what was expected.
 const OUTLIER_FROM: f64 = 0.5;
 
 /// The same by the models as they were weighted before: beyond it, only a wander that nobody has
@@ -95,6 +95,20 @@ pub(super) struct Bank {
     /// Room for mixing, so that no sample allocates.
     mixed_means: Vec<f64>,
     mixed_covariances: Vec<f64>,
+}
+
+impl Lesson {
+    /// Whether the sample lay where it was expected.
+    pub(super) const fn was_expected(&self) -> bool {
+        self.outlier < OUTLIER_FROM
+    }
+}
+
+impl Moments {
+    /// Standard deviation of the frequency.
+    pub(super) fn rate_deviation(&self) -> Frequency {
+        Frequency::from_ratio(self.rate_variance.max(0.0).sqrt())
+    }
 }
 
 impl Bank {

@@ -195,7 +195,7 @@ impl Estimator {
         Some(Memory {
             written: date,
             frequency: -Frequency::from_ratio(moments.rate),
-            deviation: Frequency::from_ratio(moments.rate_variance.max(0.0).sqrt()),
+            deviation: moments.rate_deviation(),
             wander: bank.wander_variance().sqrt(),
             weights: *bank.weights(),
             paths: paths.collect(),
@@ -227,7 +227,7 @@ impl Estimator {
         }
         let floor = resolution_variance(self.precision, exchange.precision);
         let recent = Recent { at: exchange.at, middle, round_trip: forward + backward };
-        track.observe(recent, floor).map(|(evidence, worth, expected)| Sample { evidence, worth, expected })
+        track.observe(recent, floor)
     }
 
     /// Takes a sample of a source that is followed into the joint filter. `voters` are all that are heard
@@ -240,23 +240,7 @@ impl Estimator {
     ) -> Option<Fit> {
         let evidence = &sample.evidence;
         let track = self.tracks.get_mut(&source)?;
-        let unknown_bias = BIAS_SHARE * evidence.view.round_trip;
-        let Some(bank) = &mut self.joint else {
-            let mut bank = track.solo.clone();
-            if let Some(memory) = &self.memory {
-                bank.weigh(&memory.tempered());
-            }
-            bank.split_bias(unknown_bias);
-            self.joint = Some(bank);
-            self.followed.push(source);
-            return Some(Fit {
-                expected: sample.expected,
-                residual: NtpDuration::ZERO,
-                verify: Verify::Nobody,
-                jumped: false,
-                worth: sample.worth,
-            });
-        };
+        let Some(bank) = &mut self.joint else { return Some(self.begin(source, sample)) };
         if evidence.at + LATENESS_MAX < bank.at() {
             return None;
         }
@@ -266,7 +250,7 @@ impl Estimator {
             None if self.followed.len() >= FOLLOWED_MAX => return None,
             None => {
                 self.followed.push(source);
-                bank.add_bias(unknown_bias)
+                bank.add_bias(BIAS_SHARE * evidence.view.round_trip)
             }
         };
         if evidence.view.jump > 0.0 {
@@ -296,7 +280,7 @@ impl Estimator {
         }
         self.rebase();
         Some(Fit {
-            expected: lesson.outlier < 0.5,
+            expected: lesson.was_expected(),
             residual: NtpDuration::from_seconds_f64(lesson.residual),
             verify: match (reaction, voters.len()) {
                 (Reaction::None | Reaction::Alone, _) => Verify::Nobody,
@@ -306,6 +290,26 @@ impl Estimator {
             jumped: reaction == Reaction::Confirmed,
             worth,
         })
+    }
+
+    /// The joint filter begins as the first source's own, with a bias.
+    fn begin(&mut self, source: AssociationId, sample: &Sample) -> Fit {
+        self.joint = self.tracks.get(&source).map(|track| {
+            let mut bank = track.solo.clone();
+            if let Some(memory) = &self.memory {
+                bank.weigh(&memory.tempered());
+            }
+            bank.split_bias(BIAS_SHARE * sample.evidence.view.round_trip);
+            bank
+        });
+        self.followed.push(source);
+        Fit {
+            expected: sample.expected,
+            residual: NtpDuration::ZERO,
+            verify: Verify::Nobody,
+            jumped: false,
+            worth: sample.worth,
+        }
     }
 
     /// What an outlier means. Two in a row that agree mean that the clock has jumped, if there is but
@@ -487,7 +491,7 @@ impl Estimator {
             frequency: Frequency::from_ratio(moments.rate),
             uncertainty: NtpDuration::from_seconds_f64(moments.lead_variance.max(0.0).sqrt()),
             noise: NtpDuration::from_seconds_f64(noise.min(moments.lead_variance).max(0.0).sqrt()),
-            frequency_uncertainty: Frequency::from_ratio(moments.rate_variance.max(0.0).sqrt()),
+            frequency_uncertainty: moments.rate_deviation(),
         }
     }
 

@@ -2,12 +2,12 @@
 
 use crate::time::MonoTime;
 
-use super::Worth;
 use super::bank::{Bank, Evidence, Lesson, Moments};
 use super::doubt::{Doubt, Outlier, doubt};
 use super::memory::PathMemory;
 use super::path::{PathTracker, PathView, Recent};
 use super::shapes::PathShapes;
+use super::{Sample, Worth};
 
 /// Routes remembered.
 const ROUTES: usize = 8;
@@ -83,7 +83,7 @@ impl Track {
     }
 
     /// Takes an exchange into the path and into the source's own filter.
-    pub(super) fn observe(&mut self, exchange: Recent, floor: f64) -> Option<(Evidence, Worth, bool)> {
+    pub(super) fn observe(&mut self, exchange: Recent, floor: f64) -> Option<Sample> {
         let view = self.path.observe(exchange, floor)?;
         self.compare_with_memory();
         let evidence = Evidence { at: exchange.at, middle: exchange.middle, view };
@@ -94,7 +94,8 @@ impl Track {
         }
         let lesson = self.solo.learn(None, &evidence, &mut self.solo_shapes, false);
         self.follow_jump(&evidence, &lesson);
-        Some((evidence, worth(&evidence, &lesson, &self.solo_shapes), lesson.outlier < 0.5))
+        let worth = worth(&evidence, &lesson, &self.solo_shapes);
+        Some(Sample { evidence, worth, expected: lesson.was_expected() })
     }
 
     /// Two outliers in a row that agree: the source, or the clock, has jumped.
