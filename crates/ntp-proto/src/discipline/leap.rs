@@ -2,7 +2,7 @@
 
 use sha1::{Digest as _, Sha1};
 
-use crate::time::UnixTime;
+use crate::time::{Date, UnixTime};
 
 /// Seconds from 1900, from which the table counts, to 1970.
 const TABLE_EPOCH: i64 = 2_208_988_800;
@@ -145,19 +145,8 @@ pub fn end_of_day(time: UnixTime) -> i64 {
 /// Whether a leap second may come at the end of this UTC day without any table saying so: on the last
 /// of June and of December.
 pub fn may_leap_today(time: UnixTime) -> bool {
-    let (month, day) = month_and_day(end_of_day(time).div_euclid(DAY));
-    day == 1 && (month == 1 || month == 7)
-}
-
-/// Month and day of the Gregorian calendar, from days since 1970.
-fn month_and_day(days: i64) -> (i64, i64) {
-    // Counted from 1 March 0000, months are whole numbers of days from an affine rule.
-    let of_era = (days + 719_468).rem_euclid(146_097);
-    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let shifted = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * shifted + 2) / 5 + 1;
-    (if shifted < 10 { shifted + 3 } else { shifted - 9 }, day)
+    let next = Date::of(UnixTime::new(end_of_day(time), 0));
+    next.day == 1 && (next.month == 1 || next.month == 7)
 }
 
 fn digits(text: &str) -> Vec<u8> {

@@ -4,12 +4,14 @@
 //! wrong and may be stepped; [`MonoTime`] is a point on one that nobody steps. All era and
 //! wrap-around arithmetic of the crate is in `timestamp.rs`.
 
+mod date;
 mod duration;
 mod frequency;
 mod mono;
 mod poll;
 mod timestamp;
 
+pub use date::Date;
 pub use duration::{NtpDuration, NtpShort};
 pub use frequency::Frequency;
 pub use mono::MonoTime;
