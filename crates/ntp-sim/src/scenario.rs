@@ -413,7 +413,7 @@ const fn default_duration() -> f64 {
     345_600.0
 }
 
-/// 2026-11-23.
+/// 2026-11-18.
 const fn default_beginning() -> i64 {
     1_795_000_000
 }

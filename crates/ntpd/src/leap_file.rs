@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use ntp_conf::directive;
 use ntp_proto::discipline::LeapTable;
-use ntp_proto::time::{MonoTime, UnixTime};
+use ntp_proto::time::{Date, MonoTime, UnixTime};
 use tracing::{info, warn};
 
 use crate::statefiles;
@@ -64,10 +64,9 @@ impl LeapFile {
             Ok(table) => {
                 self.seen = changed;
                 self.expires = Some(table.expires());
-                info!(
-                    "{shown}: leap seconds are known until {} (seconds since 1970)",
-                    table.expires().seconds()
-                );
+                if date < table.expires() {
+                    info!("{shown}: leap seconds are known until {}", Date::of(table.expires()));
+                }
                 if !table.is_hashed() {
                     warn!("{shown}: has no hash: damage would not show");
                 }

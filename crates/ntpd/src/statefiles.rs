@@ -27,8 +27,11 @@ fn read(path: &Path, length_max: u64) -> Result<Option<String>, String> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error.to_string()),
     };
-    if !metadata.is_file() || metadata.len() > length_max {
-        return Err("it is too long, or no file at all".to_owned());
+    if !metadata.is_file() {
+        return Err("it is no file but a directory, a pipe or a device".to_owned());
+    }
+    if metadata.len() > length_max {
+        return Err(format!("it is longer than {length_max} bytes"));
     }
     let file = fs::File::open(path).map_err(|error| error.to_string())?;
     let mut text = String::new();

@@ -181,10 +181,10 @@ impl<'a> Words<'a> {
 
     /// The next word, or an error that says what is missing.
     fn argument(&mut self, what: &str) -> Option<&'a Token> {
-        if let Some(token) = self.next() {
+        if let Some(token) = self.next().filter(|token| !token.text.is_empty()) {
             return Some(token);
         }
-        let last = self.place.line.tokens().last()?;
+        let last = self.place.line.tokens().iter().rfind(|token| !token.text.is_empty())?;
         let message = format!("`{}` needs {what}", last.text);
         self.error("E003", last, &message).note("the line is ignored", &format!("write {what} behind it"));
         None

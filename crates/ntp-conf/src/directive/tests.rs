@@ -201,6 +201,7 @@ fn the_table_of_leap_seconds() {
     assert_eq!(file("leapfile /x"), Some(("/x".to_owned(), true)));
     assert_eq!(file("leapfile /x ignorehash"), Some(("/x".to_owned(), false)));
     assert_eq!(codes("leapfile"), ["E003"]);
+    assert_eq!(codes("leapfile \"\""), ["E003"]);
     assert_eq!(codes("leapfile /x sure"), ["E005"]);
 }
 

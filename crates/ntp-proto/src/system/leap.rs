@@ -10,7 +10,7 @@ use super::System;
 use super::action::{ClockRequest, Event};
 use super::reference::SystemEvent;
 
-/// Any date within 68 years of this one is known from a timestamp: 2026-11-23.
+/// Any date within 68 years of this one is known from a timestamp: 2026-11-18.
 pub(super) const PIVOT: UnixTime = UnixTime::new(1_795_000_000, 0);
 
 /// How far around the moment a jump of the clock by a second is taken for the leap.
