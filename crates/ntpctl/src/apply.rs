@@ -21,7 +21,7 @@ pub(crate) struct Applied<'a> {
     /// Where the old file is kept.
     pub(crate) backup: PathBuf,
     /// Held as long as the change may be taken back.
-    _lock: File,
+    _lock: Lock,
 }
 
 impl<'a> Applied<'a> {
@@ -46,15 +46,26 @@ impl<'a> Applied<'a> {
     }
 }
 
+/// A lock that is let go of even while a child that was just forked still has the file open.
+#[derive(Debug)]
+struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing it does the same once nobody has it open any more.
+        drop(self.0.unlock());
+    }
+}
+
 /// One editor at a time. The lock is on the folder: it needs no file of its own and outlives the
 /// replacement of the file.
-fn lock(path: &Path) -> Result<File, Failure> {
+fn lock(path: &Path) -> Result<Lock, Failure> {
     let refuse =
         |error: io::Error| Failure::NotWritten(format!("{} cannot be locked: {error}", path.display()));
     let real = fs::canonicalize(path).map_err(refuse)?;
     let folder = File::open(real.parent().unwrap_or_else(|| Path::new("/"))).map_err(refuse)?;
     match folder.try_lock() {
-        Ok(()) => Ok(folder),
+        Ok(()) => Ok(Lock(folder)),
         Err(fs::TryLockError::WouldBlock) => {
             Err(Failure::NotWritten("another ntpctl is at work on this file".to_owned()))
         }
