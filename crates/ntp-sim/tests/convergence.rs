@@ -7,7 +7,7 @@ use std::time::Duration;
 use ntp_proto::discipline::DisciplineConfig;
 use ntp_proto::select::Standing;
 use ntp_proto::system::{
-    Event, Family, Outcome, PeerKind, Snapshot, SourceConfig, SourceKind, System, SystemConfig, Target,
+    Event, Family, Outcome, PeerKind, Snapshot, SourceConfig, SourceKind, System, SystemConfig, Target, Unfit,
 };
 use ntp_proto::time::NtpDuration;
 use ntp_proto::wire::{Leap, ReferenceId, Stratum};
@@ -352,19 +352,36 @@ fn a_preferred_server_is_followed_alone() {
 #[test]
 fn tos_says_who_may_be_followed() {
     let scenario = scenario(5, 5.0, &[server(5000, 10)]);
-    let leads = |change: &dyn Fn(&mut SystemConfig)| {
+    // Whether it is followed, what the administrator is told, and the flash bits.
+    let outcome = |change: &dyn Fn(&mut SystemConfig)| {
         let mut config = system_config(&scenario);
         change(&mut config);
         let mut world = ours(&scenario, 4, config);
         world.run(10 * MINUTE);
-        snapshot(&world).system.system_peer.is_some()
+        let told: Vec<Event> = world.events.drain(..).filter(is_about_selection).collect();
+        let snapshot = snapshot(&world);
+        (snapshot.system.system_peer.is_some(), told, snapshot.peers[0].flash)
     };
-    assert!(leads(&|_| ()));
-    assert!(!leads(&|config| config.selection.stratum_min = 2));
-    assert!(!leads(&|config| config.selection.stratum_limit = 1));
-    assert!(!leads(&|config| config.selection.survivors_min = 2));
-    assert!(!leads(&|config| config.selection.distance_max = NtpDuration::from_millis(2)));
-    assert!(!leads(&|config| config.selection.distance_min = NtpDuration::from_seconds(4)));
+    assert_eq!(outcome(&|_| ()), (true, vec![], 0));
+    let remote = (address(1), 123).into();
+    let unfit = |reason| vec![Event::Unfit { remote, reason }];
+    let stratum = || unfit(Unfit::Stratum(Stratum::new(1)));
+    assert_eq!(outcome(&|config| config.selection.stratum_min = 2), (false, stratum(), 0x200));
+    assert_eq!(outcome(&|config| config.selection.stratum_limit = 1), (false, stratum(), 0x200));
+    let too_few = vec![Event::TooFew { agreeing: 1, needed: 2 }];
+    assert_eq!(outcome(&|config| config.selection.survivors_min = 2), (false, too_few, 0));
+    for (most, least) in [(2, 1), (1500, 4000)] {
+        let (leads, told, flash) = outcome(&|config| {
+            config.selection.distance_max = NtpDuration::from_millis(most);
+            config.selection.distance_min = NtpDuration::from_millis(least);
+        });
+        let [Event::Unfit { reason: Unfit::Distance(distance), .. }] = told[..] else { panic!("{told:?}") };
+        assert!(!leads && flash == 0x400 && distance > NtpDuration::from_millis(2), "{distance}");
+    }
+}
+
+fn is_about_selection(event: &Event) -> bool {
+    matches!(event, Event::Unfit { .. } | Event::TooFew { .. } | Event::NoMajority { .. })
 }
 
 #[test]

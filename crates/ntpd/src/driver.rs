@@ -327,7 +327,7 @@ fn finish(outcome: Outcome) -> Exit {
         }
         Outcome::NoTime => {
             error!(
-                "no server gave time: check the `server` lines, the network and any firewall (UDP port 123)"
+                "no server gave time that could be followed: see the warnings above, and check the `server` lines, the network and any firewall (UDP port 123)"
             );
             Exit::NoTime
         }

@@ -110,6 +110,7 @@ pub(crate) fn report(event: &Event) {
             warn!("{remote}: cannot be asked: there is no way to it from here; trying on");
         }
         Event::Rejected { remote, reason } => warn!("{remote}: answers, but cannot be used: {reason}"),
+        Event::Unfit { remote, reason } => warn!("{remote}: answers, but is not followed: {reason}"),
         Event::Kissed { remote, code: KissCode::Rate } => {
             warn!("{remote}: asks us to slow down (RATE); polling half as often");
         }
@@ -120,6 +121,7 @@ pub(crate) fn report(event: &Event) {
         Event::Replaced { remote, by } => info!("{remote} is of no use: asking {by} instead"),
         Event::SystemPeer(_)
         | Event::NoMajority { .. }
+        | Event::TooFew { .. }
         | Event::Strayed(_)
         | Event::SteppedFromOutside(_)
         | Event::Resumed
@@ -139,6 +141,9 @@ fn report_clock(event: &Event) {
         Event::SystemPeer(None) => warn!("no server to follow: the clock runs on by itself"),
         Event::NoMajority { voters } => warn!(
             "the {voters} servers contradict each other and no majority agrees: the clock runs on by itself"
+        ),
+        Event::TooFew { agreeing, needed } => warn!(
+            "{agreeing} servers agree, and `tos minsane` asks for {needed}: the clock runs on by itself"
         ),
         Event::Strayed(by) => {
             warn!(
@@ -163,6 +168,7 @@ fn report_clock(event: &Event) {
         | Event::Unreachable(_)
         | Event::NoRoute(_)
         | Event::Rejected { .. }
+        | Event::Unfit { .. }
         | Event::Kissed { .. }
         | Event::Replaced { .. } => {}
     }

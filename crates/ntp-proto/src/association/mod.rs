@@ -425,16 +425,22 @@ impl State {
     /// dispersion). `rate` is how fast the undisciplined clock gains, `least` the shortest round trip
     /// that is reckoned with (`tos mindist`). `None` before the first good answer.
     pub fn root_distance(&self, now: MonoTime, rate: Frequency, least: NtpDuration) -> Option<NtpDuration> {
+        self.still_distance(now, least).map(|distance| distance + self.register.jitter(rate))
+    }
+
+    /// The same for the question whether the server is near enough to be believed at all: a jump of
+    /// our clock or of the server's stays in the register for eight polls, and is none of its jitter.
+    pub fn usual_distance(&self, now: MonoTime, rate: Frequency, least: NtpDuration) -> Option<NtpDuration> {
+        self.still_distance(now, least).map(|distance| distance + self.register.usual_step(rate))
+    }
+
+    /// The root distance without any jitter.
+    fn still_distance(&self, now: MonoTime, least: NtpDuration) -> Option<NtpDuration> {
         let server = self.server.as_ref()?;
         let best = self.register.best()?;
         let latest = self.register.latest()?;
-        Some(
-            (server.root_delay + best.delay.abs()).max(least).half()
-                + server.root_dispersion
-                + best.dispersion
-                + aging(now.since(latest.at))
-                + self.register.jitter(rate),
-        )
+        let halfway = (server.root_delay + best.delay.abs()).max(least).half();
+        Some(halfway + server.root_dispersion + best.dispersion + aging(now.since(latest.at)))
     }
 
     /// Whether the server has its time from us (RFC 5905 §11.2 test 12). Stratum 1 names a clock.

@@ -94,6 +94,23 @@ impl Register {
         NtpDuration::from_seconds_f64((sum / others).sqrt())
     }
 
+    /// The median difference between neighbours: the jitter of a register in which a clock may have
+    /// jumped once; zero with fewer than two entries.
+    pub fn usual_step(&self, rate: Frequency) -> NtpDuration {
+        let mut steps = [NtpDuration::MAX; STAGES];
+        let mut count = 0;
+        for pair in self.entries.windows(2) {
+            if let [Some(newer), Some(older)] = pair
+                && let Some(step) = steps.get_mut(count)
+            {
+                *step = (newer.lead - older.lead_at(newer.at, rate)).abs();
+                count += 1;
+            }
+        }
+        steps.sort_unstable();
+        if count == 0 { NtpDuration::ZERO } else { steps.get(count / 2).copied().unwrap_or_default() }
+    }
+
     /// The filter dispersion (RFC 5905 §10 epsilon): stages by distance, weights halving; an empty
     /// stage counts 16 s.
     pub fn dispersion(&self, now: MonoTime) -> NtpDuration {
@@ -106,5 +123,49 @@ impl Register {
         }
         stages.sort_by_key(|(distance, _)| *distance);
         stages.iter().rev().fold(NtpDuration::ZERO, |sum, (_, dispersion)| (sum + *dispersion).half())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::time::Duration;
+
+    use super::*;
+
+    fn register(leads_ms: &[i32]) -> Register {
+        let mut register = Register::default();
+        for (entry, lead) in register.entries.iter_mut().zip(leads_ms) {
+            *entry = Some(RegisterEntry {
+                lead: NtpDuration::from_millis(*lead),
+                delay: NtpDuration::from_millis(10),
+                dispersion: NtpDuration::ZERO,
+                at: MonoTime::ZERO,
+            });
+        }
+        register
+    }
+
+    #[test]
+    fn one_jump_is_jitter_but_no_usual_step() {
+        let rate = Frequency::ZERO;
+        for jumped in 1..8 {
+            let leads: Vec<i32> = (0..8).map(|stage| if stage < jumped { 5000 } else { stage % 2 }).collect();
+            let register = register(&leads);
+            assert!(register.jitter(rate) > NtpDuration::from_seconds(1), "{leads:?}");
+            assert!(register.usual_step(rate) <= NtpDuration::from_millis(1), "{leads:?}");
+        }
+        let wild = register(&[0, 3000, 0, 3000, 0, 3000, 0, 3000]);
+        assert_eq!(wild.usual_step(rate), NtpDuration::from_seconds(3));
+        assert_eq!(register(&[7]).usual_step(rate), NtpDuration::ZERO);
+    }
+
+    #[test]
+    fn what_the_clock_gained_is_no_step() {
+        let mut register = register(&[0, 0]);
+        let [Some(newer), Some(older), ..] = &mut register.entries else { panic!() };
+        newer.at = MonoTime::ZERO + Duration::from_secs(1000);
+        newer.lead = older.lead + NtpDuration::from_millis(100);
+        assert!(register.usual_step(Frequency::from_ppm(100.0)) < NtpDuration::from_micros(1));
+        assert_eq!(register.usual_step(Frequency::ZERO), NtpDuration::from_millis(100));
     }
 }

@@ -131,7 +131,16 @@ impl SelectionConfig {
 pub struct Selection {
     standings: Vec<(AssociationId, Standing)>,
     system_peer: Option<AssociationId>,
-    split: bool,
+    hindrance: Option<Hindrance>,
+}
+
+/// Why nobody is followed although there are voters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hindrance {
+    /// No majority of them agrees.
+    Split,
+    /// Only so many survive, fewer than `tos minsane`.
+    TooFew(usize),
 }
 
 impl Selection {
@@ -166,7 +175,12 @@ impl Selection {
             .chain(outliers.into_iter().map(|outlier| (outlier.id, Standing::Outlier)))
             .chain(survivors.iter().map(|survivor| (survivor.id, of_survivor(survivor))))
             .collect();
-        Self { standings, system_peer: leader, split: shared.is_none() && !candidates.is_empty() }
+        let hindrance = match shared {
+            None if !candidates.is_empty() => Some(Hindrance::Split),
+            _ if !sane && !survivors.is_empty() => Some(Hindrance::TooFew(survivors.len())),
+            _ => None,
+        };
+        Self { standings, system_peer: leader, hindrance }
     }
 
     /// The standing of a source; those that did not vote are rejected.
@@ -192,9 +206,9 @@ impl Selection {
         self.standings.iter().map(|(voter, _)| *voter).collect()
     }
 
-    /// Whether there are voters, but no majority of them agrees.
-    pub const fn is_split(&self) -> bool {
-        self.split
+    /// Why nobody is followed although there are voters.
+    pub const fn hindrance(&self) -> Option<Hindrance> {
+        self.hindrance
     }
 }
 
@@ -305,7 +319,7 @@ mod tests {
     fn a_majority_must_share_a_point_and_hold_the_middles() {
         // Three intervals of which each two overlap, but whose middles lie outside of what they share.
         let wide = [candidate(1, 0, 10), candidate(2, 15, 10), candidate(3, 100, 1)];
-        assert!(vote(&wide).is_split());
+        assert_eq!(vote(&wide).hindrance(), Some(Hindrance::Split));
         // Two of three that agree are a majority.
         let agreeing = [candidate(1, 0, 10), candidate(2, 5, 10), candidate(3, 100, 1)];
         assert_eq!(standings(&vote(&agreeing), [3]), [Standing::Falseticker]);

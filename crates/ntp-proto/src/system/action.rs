@@ -8,6 +8,8 @@ use crate::estimator::Memory;
 use crate::time::{Frequency, MonoTime, NtpDuration, Reading};
 use crate::wire::{HEADER_LEN, KissCode};
 
+use super::fitness::Unfit;
+
 /// Names a line of ntp.conf that declares a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SourceId(pub(super) usize);
@@ -159,6 +161,13 @@ pub enum Event {
         /// Why.
         reason: Rejection,
     },
+    /// A source answers, and may not vote.
+    Unfit {
+        /// Which.
+        remote: SocketAddr,
+        /// Why.
+        reason: Unfit,
+    },
     /// A server asked us to slow down or go away.
     Kissed {
         /// Which.
@@ -172,6 +181,13 @@ pub enum Event {
     NoMajority {
         /// How many voted.
         voters: usize,
+    },
+    /// Fewer sources agree than `tos minsane` asks for.
+    TooFew {
+        /// How many do.
+        agreeing: usize,
+        /// How many are wanted.
+        needed: usize,
     },
     /// The local clock leads, because nobody else does.
     LocalReference,

@@ -5,12 +5,13 @@ use core::time::Duration;
 use crate::association::{Association, AssociationId, Measurement};
 use crate::discipline::{Pace, Remedy, SLEW_MAX};
 use crate::estimator::{Estimate, Fit, Verify};
-use crate::select::{Candidate, Selection, Standing};
+use crate::select::{Candidate, Hindrance, Selection, Standing};
 use crate::time::{Frequency, MonoTime, NtpDuration, Reading};
 use crate::wire::Leap;
 
 use super::System;
 use super::action::{ClockRequest, Event, Outcome};
+use super::fitness::faults;
 use super::reference::{Reference, SystemEvent};
 use super::snapshot::PeerEvent;
 
@@ -39,6 +40,9 @@ const AGAIN_SECONDS: u64 = 2;
 /// How long a new source gets to answer before others are believed without it.
 const PATIENCE_AT_START: Duration = Duration::from_secs(1);
 
+/// How long sources get to answer before it is said that too few of them agree.
+const PATIENCE_FOR_ALL: Duration = Duration::from_secs(16);
+
 /// Votes in a row that a source must win before it is followed, once the clock is right.
 const AGREEMENTS: u32 = 4;
 
@@ -59,6 +63,7 @@ impl System {
         };
         let taken_in = self.estimator.observe(id, address, self.date(now), sample);
         self.select(now);
+        self.tell_hindrance(now, id);
         let Some(sample) = taken_in else { return };
         if !self.count_vote(now, id) {
             if let Some(member) = self.members.get_mut(&id) {
@@ -184,7 +189,7 @@ impl System {
         let candidates: Vec<Candidate> =
             self.members.values().filter_map(|member| self.candidate(&member.association, now)).collect();
         let before = self.selection.system_peer();
-        let was_split = self.selection.is_split();
+        let hindrance = self.selection.hindrance();
         self.selection = Selection::vote(&candidates, &self.config.selection, before);
         let leader = self.selection.system_peer();
         // Who is outside of everything that the majority could mean does not get a second vote.
@@ -196,11 +201,35 @@ impl System {
         for liar in liars {
             self.leave(now, liar);
         }
-        if self.selection.is_split() && !was_split {
+        if self.selection.hindrance() == Some(Hindrance::Split) && hindrance != Some(Hindrance::Split) {
             self.report(Event::NoMajority { voters: self.selection.voters().len() });
         }
         if leader != before {
             self.announce(leader);
+        }
+    }
+
+    /// Tells the administrator, once for each reason, why a source that answers is not followed.
+    fn tell_hindrance(&mut self, now: MonoTime, id: AssociationId) {
+        let (rate, selection) = (self.drift_rate(), self.config.selection);
+        let Some(member) = self.members.get_mut(&id) else { return };
+        let fault = faults(member.association.state(), now, rate, &selection).next();
+        if let Some(reason) = fault.filter(|reason| !member.unfit.is_some_and(|told| told.is_like(*reason))) {
+            member.unfit = Some(reason);
+            let remote = member.association.remote();
+            self.report(Event::Unfit { remote, reason });
+        }
+        let all_heard = self.members.values().all(|member| {
+            let unheard = member.association.state().register().latest().is_none();
+            !unheard || now.since(member.mobilized) >= PATIENCE_FOR_ALL
+        });
+        match self.selection.hindrance() {
+            Some(Hindrance::TooFew(agreeing)) if all_heard && !self.too_few_told => {
+                self.too_few_told = true;
+                self.report(Event::TooFew { agreeing, needed: selection.survivors_min });
+            }
+            Some(_) => {}
+            None => self.too_few_told = false,
         }
     }
 
@@ -243,13 +272,10 @@ impl System {
         let config = &self.config.selection;
         let distance = state.root_distance(now, rate, config.distance_min)?.max(solo.noise);
         let fit = !options.noselect
-            && !state.reach().is_unreachable()
             && state.kiss().is_none_or(|_| association.next_timeout().is_some())
             && server.leap != Leap::Unknown
             && server.stratum.is_synchronized()
-            && config.admits(server.stratum)
-            && !state.is_loop()
-            && distance < config.distance_max;
+            && faults(state, now, rate, config).next().is_none();
         fit.then_some(Candidate {
             id: association.id(),
             lead: solo.lead,

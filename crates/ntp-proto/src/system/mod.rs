@@ -1,11 +1,12 @@
 //! The system process: owns every association and the discipline, and is driven by four verbs.
 //!
 //! `sources.rs` turns lines of ntp.conf into associations, `follow.rs` goes from a sample to a
-//! correction, `reference.rs` says what we are to our clients, `snapshot.rs` what we look like.
+//! correction, `fitness.rs` says who may vote at all, `reference.rs` says what we are to our clients, `snapshot.rs` what we look like.
 
 mod action;
 mod config;
 mod fight;
+mod fitness;
 mod follow;
 mod leap;
 mod reference;
@@ -25,6 +26,7 @@ use crate::time::{Frequency, MonoTime, NtpDuration, NtpTimestamp, Reading};
 
 pub use action::{Action, ClockReport, ClockRequest, Event, Outcome, Received, SourceId};
 pub use config::{ClockStart, Family, SourceConfig, SourceKind, SystemConfig, Target};
+pub use fitness::Unfit;
 pub use reference::{Reference, SystemEvent};
 pub use snapshot::{EventLog, PeerEvent, PeerKind, PeerSnapshot, Snapshot, SystemVariables};
 
@@ -76,6 +78,8 @@ struct Member {
     disagreements: u32,
     /// How many of its samples have been taken in.
     samples: u32,
+    /// What kept it from voting when the administrator was last told.
+    unfit: Option<Unfit>,
     /// Since when it is asked.
     mobilized: MonoTime,
 }
@@ -91,6 +95,7 @@ impl Member {
             agreements: 0,
             disagreements: 0,
             samples: 0,
+            unfit: None,
             mobilized: now,
         }
     }
@@ -102,6 +107,7 @@ impl Member {
         self.agreements = 0;
         self.disagreements = 0;
         self.samples = 0;
+        self.unfit = None;
         self.mobilized = now;
     }
 }
@@ -130,6 +136,8 @@ pub struct System {
     /// Since when samples have lain where the frequency in force lets expect them.
     steady: Option<MonoTime>,
     fight: Fight,
+    /// Whether the administrator knows that too few sources agree.
+    too_few_told: bool,
     finished: bool,
     actions: VecDeque<Action>,
 }
@@ -173,6 +181,7 @@ impl System {
             leap: LeapState::default(),
             steady: None,
             fight: Fight::new(now),
+            too_few_told: false,
             finished: false,
             actions: VecDeque::new(),
             config,

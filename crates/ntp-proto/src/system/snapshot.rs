@@ -11,7 +11,7 @@ use crate::wire::{KissCode, Leap, ReferenceId, Stratum};
 use super::config::{SourceKind, Target};
 use super::reference::{Reference, SystemEvent};
 use super::sources::Source;
-use super::{Member, System};
+use super::{Member, System, fitness};
 
 /// The last event and how many there have been, as status words show them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -354,24 +354,11 @@ impl System {
     }
 }
 
-/// ntpd's flash bits: of the last answer, and of the peer tests (RFC 5905 §11.2 tests 10-13).
+/// ntpd's flash bits: of the last answer, and of what keeps the source from voting.
 fn flash(member: &Member, now: MonoTime, rate: Frequency, config: &SelectionConfig) -> u16 {
     let state = member.association.state();
-    let mut flash = state.rejection().map_or(0, crate::association::Rejection::flash);
-    if state.server().is_some_and(|server| !config.admits(server.stratum)) {
-        flash |= 0x0200;
-    }
-    let distance = state.root_distance(now, rate, config.distance_min);
-    if distance.is_some_and(|distance| distance >= config.distance_max) {
-        flash |= 0x0400;
-    }
-    if state.is_loop() {
-        flash |= 0x0800;
-    }
-    if state.reach().is_unreachable() {
-        flash |= 0x1000;
-    }
-    flash
+    let answer = state.rejection().map_or(0, crate::association::Rejection::flash);
+    fitness::faults(state, now, rate, config).fold(answer, |flash, fault| flash | fault.flash())
 }
 
 const fn is_local_clock(source: &Source) -> bool {
