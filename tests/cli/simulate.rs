@@ -89,13 +89,26 @@ fn what_is_no_scenario_is_refused_with_its_place() {
         ("extends = \"world\"\n[client]\npolls = [1, 99]\n", "poll exponents"),
         ("extends = \"case\"\n", "extends another one itself"),
         ("extends = 5\n", "no name of a file"),
+        ("extends = \"mistyped\"\n", "mistyped: TOML parse error at line 2"),
+        ("extends = \"v1.2\"\n", "v1.2.toml"),
+        (
+            "description = \"x\"\n[[server]]\naddress = \"192.0.2.2\"\npath = {}\n[[server]]\npath = {}\n",
+            "two [[server]] tables have the address 192.0.2.2",
+        ),
         ("extends = \"nowhere\"\n", "nowhere.toml"),
         ("\u{1}\u{2}", "world"),
         (&long, "is this a scenario?"),
         ("", "description"),
+        ("description = \"x\\u001b[2J\"\n", "description holds the control character"),
+        (
+            "description = \"x\"\n[[server]]\nname = \"a\\tb\"\npath = {}\n",
+            "name holds the control character",
+        ),
     ];
     for (text, expected) in cases {
-        let folder = folder_with(&[("case.toml", text), ("world.toml", SCENARIO)]);
+        let mistyped = "description = \"x\"\nduration = \"long\"\n";
+        let folder =
+            folder_with(&[("case.toml", text), ("world.toml", SCENARIO), ("mistyped.toml", mistyped)]);
         let outcome = simulate(folder.path(), &["case.toml"]);
         assert_eq!(outcome.status, 1, "{expected}: {}", outcome.both());
         let fits = outcome.stderr.contains(expected) || *expected == "world";
@@ -106,7 +119,12 @@ fn what_is_no_scenario_is_refused_with_its_place() {
 
 #[test]
 fn other_mistakes_have_words_too() {
-    let folder = folder_with(&[("world.toml", SCENARIO), ("ntp.conf", "server z.example\n")]);
+    let folder = folder_with(&[
+        ("world.toml", SCENARIO),
+        ("ntp.conf", "server z.example\n"),
+        ("right.conf", "server a.example\n"),
+        ("nobody.conf", "driftfile /var/lib/ntp/ntp.drift\n"),
+    ]);
     let refused = |words: &[&str], status: i32, expected: &str| {
         let outcome = simulate(folder.path(), words);
         assert_eq!(outcome.status, status, "{words:?}: {}", outcome.both());
@@ -118,6 +136,43 @@ fn other_mistakes_have_words_too() {
     refused(&["world.toml", "-c", "ntp.conf"], 1, "say `name = \"z.example\"`");
     refused(&["world.toml", "--plot", "no/such/folder/x.svg"], 3, "no/such/folder/x.svg");
     refused(&["world.toml", "--seed", "many"], 1, "many");
+    // A picture replaces no more than a picture.
+    let untouched = |name: &str| fs::read(folder.path().join(name)).unwrap();
+    let (world, conf) = (untouched("world.toml"), untouched("right.conf"));
+    refused(&["world.toml", "--plot", "world.toml"], 1, "is the scenario itself");
+    refused(&["world.toml", "--plot", "./world.toml"], 1, "is the scenario itself");
+    refused(&["world.toml", "-c", "right.conf", "--plot", "right.conf"], 1, "is the configuration itself");
+    refused(&["world.toml", "--plot", "."], 1, "is no regular file");
+    refused(&["world.toml", "--plot", "/dev/null"], 1, "is no regular file");
+    refused(&["world.toml", "-c", "nobody.conf"], 1, "names no server that could be asked");
+    assert_eq!((untouched("world.toml"), untouched("right.conf")), (world, conf));
+}
+
+#[test]
+fn what_keeps_the_clock_from_being_set_is_said() {
+    let client = "[client]\npanic_gate = true\npolls = [4, 6]\n";
+    let servers = "server a.example iburst\nserver b.example iburst\n";
+    let files = [
+        ("world.toml", SCENARIO.to_owned() + client),
+        ("few.conf", servers.to_owned() + "tos minsane 10\n"),
+        ("ceiling.conf", servers.to_owned() + "tos ceiling 0\n"),
+        ("off.conf", servers.to_owned() + "disable ntp\n"),
+    ];
+    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (*name, text.as_str())).collect();
+    let folder = folder_with(&files);
+    for (conf, expected) in [
+        ("few.conf", "too few agree           2, and `tos minsane` asks for 10"),
+        ("ceiling.conf", "`tos floor` and `tos ceiling` exclude its stratum, 1"),
+        ("off.conf", "warning: `disable ntp`: the clock is watched and never set"),
+    ] {
+        let outcome = simulate(folder.path(), &["world.toml", "-c", conf]);
+        assert_eq!(outcome.status, 0, "{conf}: {}", outcome.both());
+        assert!(outcome.stdout.contains(expected), "{conf}: {}", outcome.stdout);
+        assert!(outcome.stdout.contains("note: how to ask is said by"), "{conf}: {}", outcome.stdout);
+        let never = "synchronized            never: the figures are of a clock left to itself";
+        assert_eq!(outcome.stdout.contains(never), conf != "off.conf", "{conf}: {}", outcome.stdout);
+        assert!(!outcome.stdout.contains("within 1 ms after"), "{conf}: {}", outcome.stdout);
+    }
 }
 
 fn simulator(words: &[&str]) -> Outcome {
@@ -158,7 +213,17 @@ fn the_simulators_mistakes_have_words() {
         "{}",
         failing.stdout
     );
+    // What a client shows by leaving counts for nothing, whatever the limits say.
+    let far = SCENARIO.replace("initial_offset = 0.2", "initial_offset = 5000.0");
+    fs::write(&file, far + "[limits]\nratio = 1e9\n").unwrap();
+    let left = simulator(&[&file.display().to_string(), "--seeds", "1"]);
+    assert_eq!(left.status, 1, "{}", left.both());
+    assert!(left.stdout.contains("the client gave up after"), "{}", left.stdout);
     fs::remove_file(&file).unwrap();
+    let empty = tempfile::tempdir().unwrap();
+    let nothing = simulator(&["--in", &empty.path().display().to_string()]);
+    assert_eq!(nothing.status, 2, "{}", nothing.both());
+    assert!(nothing.stderr.contains("holds no scenario"), "{}", nothing.stderr);
     for words in [
         &["nowhere"][..],
         &["--seeds", "0"],
@@ -166,6 +231,7 @@ fn the_simulators_mistakes_have_words() {
         &["--seeds", "x"],
         &["--fast"],
         &["--in", "/nowhere"],
+        &["start", "--seeds", "3", "--seed", "1"],
     ] {
         let outcome = simulator(words);
         assert_eq!(outcome.status, 2, "{words:?}: {}", outcome.both());

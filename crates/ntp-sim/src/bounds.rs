@@ -24,6 +24,7 @@ const FREQUENCY_MAX: f64 = 0.01;
 
 /// Checks a whole scenario.
 pub(crate) fn check(scenario: &Scenario) -> Result<(), String> {
+    plain("description", &scenario.description)?;
     within("duration", scenario.duration, 1.0, DURATION_MAX)?;
     within("skip", scenario.skip, 0.0, scenario.duration - 1.0)?;
     if !(-BEGINNING_MAX..=BEGINNING_MAX).contains(&scenario.beginning) {
@@ -46,10 +47,16 @@ pub(crate) fn check(scenario: &Scenario) -> Result<(), String> {
     }
     frequency("client.drift", scenario.client.drift.unwrap_or(0.0))?;
     for entry in &scenario.names {
+        plain("name.name", &entry.name)?;
         time("name.from", entry.from)?;
         short("addresses of a name", entry.addresses.len(), LIST_MAX)?;
     }
     check_clock(&scenario.clock)?;
+    let mut addresses = scenario.addresses();
+    addresses.sort();
+    if let Some([twice, _]) = addresses.array_windows().find(|[one, other]| one == other) {
+        return Err(format!("two [[server]] tables have the address {twice}"));
+    }
     for (number, server) in scenario.servers.iter().enumerate() {
         let place = |reason: String| format!("[[server]] number {}: {reason}", number + 1);
         check_server(server).and_then(|()| check_path(&server.path)).map_err(place)?;
@@ -97,7 +104,16 @@ fn check_clock(clock: &ClockScenario) -> Result<(), String> {
     within("clock.read_noise", clock.read_noise, 0.0, 1.0)
 }
 
+/// Texts are printed: a terminal must not take them for commands.
+fn plain(what: &str, text: &str) -> Result<(), String> {
+    match text.chars().find(|character| character.is_control() && *character != '\n') {
+        Some(character) => Err(format!("{what} holds the control character {character:?}")),
+        None => Ok(()),
+    }
+}
+
 fn check_server(server: &ServerScenario) -> Result<(), String> {
+    plain("name", server.name.as_deref().unwrap_or_default())?;
     within("root_delay", server.root_delay, 0.0, DELAY_MAX)?;
     within("root_dispersion", server.root_dispersion, 0.0, DELAY_MAX)?;
     within("offset", server.offset, -OFFSET_MAX, OFFSET_MAX)?;

@@ -32,7 +32,11 @@ fn processor_time() -> f64 {
 }
 
 /// Which seeds.
+#[derive(Default)]
 enum Seeds {
+    /// As many as are enough.
+    #[default]
+    Usual,
     /// From 1 on, for each of the scenario's worlds.
     UpTo(u64),
     /// One, to replay its world.
@@ -106,7 +110,7 @@ impl Wish {
     fn parse(arguments: &[String]) -> Result<Self, String> {
         let mut wish = Self {
             scenarios: Vec::new(),
-            seeds: Seeds::UpTo(SEEDS),
+            seeds: Seeds::default(),
             json: false,
             folder: PathBuf::from("tests/sim"),
         };
@@ -117,6 +121,9 @@ impl Wish {
             match word.as_str() {
                 "--json" => wish.json = true,
                 "--in" => wish.folder = PathBuf::from(value()?),
+                "--seed" | "--seeds" if !matches!(wish.seeds, Seeds::Usual) => {
+                    return Err("--seed and --seeds: say one of them, once".to_owned());
+                }
                 "--seed" => wish.seeds = Seeds::One(number(value()?)?),
                 "--seeds" => {
                     let count = number(value()?)?;
@@ -134,8 +141,10 @@ impl Wish {
 
     /// The seeds of a scenario's worlds.
     fn seeds(&self, scenario: &Scenario) -> RangeInclusive<u64> {
+        let up_to = |count: u64| 1..=count.saturating_mul(scenario.worlds.max(1).into());
         match self.seeds {
-            Seeds::UpTo(count) => 1..=count.saturating_mul(scenario.worlds.max(1).into()),
+            Seeds::Usual => up_to(SEEDS),
+            Seeds::UpTo(count) => up_to(count),
             Seeds::One(seed) => seed..=seed,
         }
     }
@@ -151,6 +160,9 @@ impl Wish {
             .filter_map(|entry| entry.ok().map(|entry| entry.path()))
             .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
             .collect();
+        if paths.is_empty() {
+            return Err(format!("{}: holds no scenario", self.folder.display()));
+        }
         paths.sort();
         Ok(paths)
     }

@@ -14,7 +14,10 @@ const LENGTH_MAX: u64 = 1 << 18;
 /// # Errors
 /// In words for a person, with the file's name.
 pub fn load(path: &Path) -> Result<Scenario, String> {
-    let beside = |name: &str| read(&path.with_file_name(name).with_extension("toml"));
+    let beside = |name: &str| {
+        let bare = name.strip_suffix(".toml").unwrap_or(name);
+        read(&path.with_file_name(format!("{bare}.toml")))
+    };
     Scenario::parse_with(&read(path)?, beside).map_err(|error| format!("{}: {error}", path.display()))
 }
 

@@ -32,7 +32,7 @@ pub use oscillator::Oscillator;
 pub use random::SplitMix;
 pub use report::{Row, table};
 pub use run::{Comparison, compare, ours, ours_after, system_config};
-pub use scenario::{Scenario, ScenarioError};
+pub use scenario::{ClientScenario, Scenario, ScenarioError};
 pub use time::TrueTime;
 pub use what_if::{Point, SourceShare, WhatIf, what_if};
 pub use world::World;

@@ -22,6 +22,8 @@ pub struct Measured {
     pub max_error: f64,
     /// When the error came below a millisecond and stayed there for a minute, seconds.
     pub below_millisecond: Option<f64>,
+    /// When the client gave up, seconds, if it did not stay to the end.
+    pub gave_up: Option<f64>,
     /// Packets sent.
     pub packets: u64,
     /// Packets sent in the first two minutes.

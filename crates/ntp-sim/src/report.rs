@@ -98,6 +98,12 @@ impl Row {
                 limits.packets_at_start.map(as_f64),
             );
         }
+        for run in runs {
+            // Nothing that a client shows by leaving counts for it.
+            if let Some(seconds) = run.ours.gave_up {
+                failures.push(format!("seed {}: the client gave up after {seconds:.0} s", run.seed));
+            }
+        }
         let worst = runs.iter().max_by(|a, b| a.ratio().total_cmp(&b.ratio()));
         if let Some(worst) = worst.filter(|_| !failures.is_empty()) {
             failures.push(format!("the worst ratio has seed {0}: replay it with --seed {0}", worst.seed));

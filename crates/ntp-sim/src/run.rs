@@ -82,7 +82,8 @@ fn start_system(
 fn measure<C: Client>(world: &mut World<C>, scenario: &Scenario) -> Measured {
     let mut meter = Meter::new(scenario);
     world.run_with(Duration::from_secs_f64(scenario.duration), |world| meter.look(world));
-    meter.finish()
+    let gave_up = world.outcome.is_some().then(|| world.now().seconds());
+    Measured { gave_up, ..meter.finish() }
 }
 
 /// The configuration that a scenario implies: a `server` line for each of its servers.

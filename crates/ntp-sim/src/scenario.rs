@@ -387,10 +387,13 @@ impl Scenario {
         let Some(base) = own.remove("extends") else { return Self::parse(text) };
         let base = base.as_str().ok_or_else(|| ScenarioError("`extends` is no name of a file".to_owned()))?;
         let text = load(base).map_err(ScenarioError)?;
-        let mut merged: Table = toml::from_str(&text).map_err(|error| ScenarioError::of(&error))?;
+        let of_base = |ScenarioError(reason)| ScenarioError(format!("{base}: {reason}"));
+        let mut merged: Table = toml::from_str(&text).map_err(|error| of_base(ScenarioError::of(&error)))?;
         if merged.contains_key("extends") {
             return Err(ScenarioError(format!("{base} extends another one itself")));
         }
+        // A mistake of the other's is told as its own, with its line.
+        toml::from_str::<Self>(&text).map_err(|error| of_base(ScenarioError::of(&error)))?;
         // What must hold of the one need not hold of the other.
         merged.remove("limits");
         merge(&mut merged, own);

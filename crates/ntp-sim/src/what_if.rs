@@ -132,7 +132,8 @@ impl Looks {
             source.standing = Standing::Reject;
         }
         for peer in snapshot.peers.iter().filter(|peer| peer.kind != PeerKind::Pool) {
-            let known = self.sources.iter().position(|source| source.remote == peer.remote);
+            let known =
+                self.sources.iter().position(|known| known.remote == peer.remote && known.host == peer.host);
             let index = known.unwrap_or_else(|| {
                 self.sources.push(SourceShare {
                     host: peer.host.clone(),

@@ -5,6 +5,7 @@
 mod picture;
 mod sparkline;
 
+use std::fs;
 use std::io::Write;
 use std::path::Path;
 
@@ -12,7 +13,7 @@ use clap::Parser as _;
 use ntp_proto::select::Standing;
 use ntp_proto::system::{Event, Outcome, SourceConfig, SourceKind, SystemConfig, Target};
 use ntp_proto::time::{Frequency, Precision};
-use ntp_sim::{Scenario, WhatIf, what_if};
+use ntp_sim::{ClientScenario, Scenario, WhatIf, what_if};
 
 use crate::cli::Simulate;
 use crate::exit::{Exit, Failure};
@@ -30,6 +31,9 @@ pub(crate) fn run(request: &Simulate, out: &mut dyn Write) -> Result<Exit, Failu
         None => (ntp_sim::system_config(&scenario), None),
         Some(path) => configuration(path, &scenario, out)?,
     };
+    if let Some(plot) = &request.plot {
+        refuse_to_replace(plot, request)?;
+    }
     writeln!(out, "{}: {}", request.scenario.display(), scenario.description)?;
     let report = what_if(&scenario, request.seed, config, frequency);
     write_figures(&scenario, &report, out)?;
@@ -41,6 +45,25 @@ pub(crate) fn run(request: &Simulate, out: &mut dyn Write) -> Result<Exit, Failu
         writeln!(out, "\n{} is written", path.display())?;
     }
     Ok(Exit::Done)
+}
+
+/// A picture may replace an older picture: no device, no pipe, and nothing that this run has read.
+fn refuse_to_replace(plot: &Path, request: &Simulate) -> Result<(), Failure> {
+    let Ok(found) = fs::metadata(plot) else { return Ok(()) };
+    let refuse = |what: &str| {
+        Failure::Usage(format!("{}: is {what}; name another file for the picture", plot.display()))
+    };
+    if !found.is_file() {
+        return Err(refuse("no regular file"));
+    }
+    let same = |other: &Path| fs::canonicalize(other).ok() == fs::canonicalize(plot).ok();
+    if same(&request.scenario) {
+        return Err(refuse("the scenario itself"));
+    }
+    if request.config.as_deref().is_some_and(same) {
+        return Err(refuse("the configuration itself"));
+    }
+    Ok(())
 }
 
 /// The user's own configuration, as ntpd would run it, and the frequency that it says to start with.
@@ -61,8 +84,17 @@ fn configuration(
     for complaint in complaints {
         writeln!(out, "warning: {complaint}")?;
     }
+    if config.discipline.disabled {
+        writeln!(out, "warning: `disable ntp`: the clock is watched and never set")?;
+    }
     if found.leap_file.is_some() && scenario.leap.is_some() {
         writeln!(out, "warning: the leap file is not read here: leap seconds come from the servers")?;
+    }
+    if ways(&scenario.client) != ways(&ClientScenario::default()) {
+        writeln!(out, "note: how to ask is said by {}, not by the scenario's [client]", path.display())?;
+    }
+    if config.sources.is_empty() {
+        return Err(Failure::Usage(format!("{}: names no server that could be asked", path.display())));
     }
     let strangers: Vec<String> =
         config.sources.iter().filter_map(|source| stranger(source, scenario)).collect();
@@ -77,6 +109,11 @@ fn configuration(
         writeln!(out, "warning: {name} is not in the scenario: it will not answer")?;
     }
     Ok((config, ntpd::frequency(&found)))
+}
+
+/// What of a scenario's client a configuration says itself.
+const fn ways(client: &ClientScenario) -> ((u8, u8), bool, bool, bool) {
+    (client.polls, client.iburst, client.panic_gate, client.slew)
 }
 
 /// A source that the world does not know, as the configuration names it.
@@ -99,13 +136,15 @@ fn write_figures(scenario: &Scenario, report: &WhatIf, out: &mut dyn Write) -> R
     let hours = report.length / 3600.0;
     match report.synchronized {
         Some(seconds) => writeln!(out, "  synchronized after      {seconds:.0} s")?,
-        None => writeln!(out, "  synchronized            never")?,
+        None => writeln!(out, "  synchronized            never: the figures are of a clock left to itself")?,
     }
-    match measured.below_millisecond {
-        Some(seconds) => {
+    match (report.synchronized, measured.below_millisecond) {
+        (Some(first), Some(seconds)) => {
+            let seconds = seconds.max(first);
             writeln!(out, "  within 1 ms after       {seconds:.0} s, and for a minute at least")?;
         }
-        None => writeln!(out, "  within 1 ms             never for a minute")?,
+        (Some(_), None) => writeln!(out, "  within 1 ms             never for a minute")?,
+        (None, _) => {}
     }
     if report.length > scenario.skip {
         writeln!(out, "  RMS offset              {}", time(measured.rms))?;
@@ -125,9 +164,17 @@ fn write_figures(scenario: &Scenario, report: &WhatIf, out: &mut dyn Write) -> R
     let count = |wanted: fn(&Event) -> bool| report.events.iter().filter(|event| wanted(event)).count();
     let steps = count(|event| matches!(event, Event::Stepping(_)));
     let splits = count(|event| matches!(event, Event::NoMajority { .. }));
+    if !scenario.clock.jumps.is_empty() {
+        writeln!(out, "                          (not counted from a jump of the clock to the next answer)")?;
+    }
     writeln!(out, "  steps of the clock      {steps}")?;
     if splits > 0 {
         writeln!(out, "  no majority             {splits} times")?;
+    }
+    for event in &report.events {
+        if let Event::TooFew { agreeing, needed } = event {
+            writeln!(out, "  too few agree           {agreeing}, and `tos minsane` asks for {needed}")?;
+        }
     }
     match report.outcome {
         Some(Outcome::Panic(by)) => {
@@ -162,6 +209,13 @@ fn write_sources(report: &WhatIf, out: &mut dyn Write) -> Result<(), Failure> {
             source.host.as_ref().map_or_else(|| address.to_string(), |host| format!("{host} ({address})"));
         let (followed, led) = (source.followed * 100.0, source.led * 100.0);
         writeln!(out, "{label:<40} {followed:>6.0} % {led:>4.0} %  {}", standing(source.standing))?;
+        for event in &report.events {
+            if let Event::Unfit { remote, reason } = event
+                && *remote == source.remote
+            {
+                writeln!(out, "{:<40} {reason}", "")?;
+            }
+        }
     }
     if report.sources.len() > SOURCES_SHOWN {
         writeln!(out, "and {} more", report.sources.len() - SOURCES_SHOWN)?;
@@ -180,14 +234,28 @@ const fn standing(standing: Standing) -> &'static str {
     }
 }
 
+/// A unit of time.
+struct Unit {
+    name: &'static str,
+    /// How many of them a second has.
+    in_second: f64,
+    /// Digits worth showing behind the point.
+    digits: usize,
+}
+
+impl Unit {
+    /// The one that suits times of this size, seconds.
+    fn of(size: f64) -> Self {
+        match size.abs() {
+            size if size < 1e-3 => Self { name: "us", in_second: 1e6, digits: 1 },
+            size if size < 1.0 => Self { name: "ms", in_second: 1e3, digits: 2 },
+            _ => Self { name: "s", in_second: 1.0, digits: 3 },
+        }
+    }
+}
+
 /// A time in the unit that suits it.
 fn time(seconds: f64) -> String {
-    let size = seconds.abs();
-    if size < 1e-3 {
-        format!("{:.1} us", seconds * 1e6)
-    } else if size < 1.0 {
-        format!("{:.2} ms", seconds * 1e3)
-    } else {
-        format!("{seconds:.3} s")
-    }
+    let Unit { name, in_second, digits } = Unit::of(seconds);
+    format!("{:.digits$} {name}", seconds * in_second)
 }

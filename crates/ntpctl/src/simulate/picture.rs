@@ -5,8 +5,14 @@ use std::path::Path;
 use ntp_sim::{Point, WhatIf};
 use plotters::prelude::*;
 
+use super::Unit;
+
 /// Size of the picture.
 const SIZE: (u32, u32) = (1000, 480);
+
+/// The lines' colours.
+const BOUND: RGBColor = RGBColor(200, 200, 200);
+const OFFSET: RGBColor = RGBColor(30, 90, 160);
 
 /// The share of the worst errors that may lie outside of the picture: the start must not flatten the
 /// rest.
@@ -24,8 +30,9 @@ fn paint(
     title: &str,
     report: &WhatIf,
 ) -> Result<(), DrawingAreaErrorKind<<SVGBackend<'static> as DrawingBackend>::ErrorType>> {
-    let (unit, factor) = unit(&report.trace);
-    let height = height(&report.trace) * factor;
+    let height = height(&report.trace);
+    let Unit { name: unit, in_second: factor, .. } = Unit::of(height);
+    let height = height * factor;
     let hours = (report.length / 3600.0).max(1e-3);
     let area = backend.into_drawing_area();
     area.fill(&WHITE)?;
@@ -41,20 +48,23 @@ fn paint(
     let at = |point: &Point| point.seconds / 3600.0;
     for sign in [1.0, -1.0] {
         let edge = report.trace.iter().filter_map(|point| Some((at(point), shown(sign * point.bound?))));
-        chart.draw_series(LineSeries::new(edge, RGBColor(200, 200, 200)))?;
+        let line = chart.draw_series(LineSeries::new(edge, BOUND))?;
+        if sign > 0.0 {
+            line.label("the bound that it claims, or the edge").legend(|(x, y)| sample(x, y, BOUND));
+        }
     }
     let error = report.trace.iter().map(|point| (at(point), shown(point.error)));
-    chart.draw_series(LineSeries::new(error, RGBColor(30, 90, 160)))?;
+    let line = chart.draw_series(LineSeries::new(error, OFFSET))?;
+    line.label("offset").legend(|(x, y)| sample(x, y, OFFSET));
+    let mut legend = chart.configure_series_labels();
+    legend.position(SeriesLabelPosition::UpperRight).label_font(("sans-serif", 14));
+    legend.border_style(BLACK.mix(0.3)).background_style(WHITE.mix(0.8)).draw()?;
     area.present()
 }
 
-/// Seconds, milliseconds or microseconds.
-fn unit(trace: &[Point]) -> (&'static str, f64) {
-    match height(trace) {
-        size if size < 1e-3 => ("us", 1e6),
-        size if size < 1.0 => ("ms", 1e3),
-        _ => ("s", 1.0),
-    }
+/// What stands for a line in the legend.
+fn sample(x: i32, y: i32, colour: RGBColor) -> PathElement<(i32, i32)> {
+    PathElement::new([(x, y), (x + 20, y)], colour)
 }
 
 /// The size of nearly all errors, and a little more.
