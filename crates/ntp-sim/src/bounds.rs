@@ -106,7 +106,7 @@ fn check_clock(clock: &ClockScenario) -> Result<(), String> {
 
 /// Texts are printed: a terminal must not take them for commands.
 fn plain(what: &str, text: &str) -> Result<(), String> {
-    match text.chars().find(|character| character.is_control() && *character != '\n') {
+    match text.chars().find(|character| character.is_control()) {
         Some(character) => Err(format!("{what} holds the control character {character:?}")),
         None => Ok(()),
     }

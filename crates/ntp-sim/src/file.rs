@@ -18,7 +18,13 @@ pub fn load(path: &Path) -> Result<Scenario, String> {
         let bare = name.strip_suffix(".toml").unwrap_or(name);
         read(&path.with_file_name(format!("{bare}.toml")))
     };
-    Scenario::parse_with(&read(path)?, beside).map_err(|error| format!("{}: {error}", path.display()))
+    let text = read(path).map_err(|reason| plain(&reason))?;
+    Scenario::parse_with(&text, beside).map_err(|error| plain(&format!("{}: {error}", path.display())))
+}
+
+/// A message quotes the file: a terminal must not take it for commands.
+fn plain(message: &str) -> String {
+    message.chars().map(|c| if c.is_control() && c != '\n' { '?' } else { c }).collect()
 }
 
 fn read(path: &Path) -> Result<String, String> {

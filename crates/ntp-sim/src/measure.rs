@@ -20,7 +20,8 @@ pub struct Measured {
     pub frequency_rms: f64,
     /// The largest error after what is skipped, seconds.
     pub max_error: f64,
-    /// When the error came below a millisecond and stayed there for a minute, seconds.
+    /// When the error of a client that claims to have the time came below a millisecond and stayed there
+    /// for a minute, seconds.
     pub below_millisecond: Option<f64>,
     /// When the client gave up, seconds, if it did not stay to the end.
     pub gave_up: Option<f64>,
@@ -30,8 +31,8 @@ pub struct Measured {
     pub packets_at_start: u64,
     /// Seconds at which true time lay outside what the client admitted.
     pub bound_violations: u64,
-    /// For each limit of the scenario: when the error came below it and stayed there for a minute,
-    /// seconds; infinite if it never did.
+    /// For each limit of the scenario: when the error came below it, after the last jump of the clock,
+    /// and stayed there for a minute, seconds; infinite if it never did.
     pub settled: Vec<f64>,
 }
 
@@ -44,6 +45,8 @@ pub(crate) struct Meter<'s> {
     frequency_squares: f64,
     /// One for each limit of the scenario, and one for the millisecond.
     settling: Vec<Settling>,
+    /// Whether the client has ever claimed to have the time.
+    has_claimed: bool,
     excuse: Excuse,
     measured: Measured,
 }
@@ -88,6 +91,7 @@ impl<'s> Meter<'s> {
             squares: 0.0,
             frequency_squares: 0.0,
             settling: limits.chain([MILLISECOND]).map(Settling::new).collect(),
+            has_claimed: false,
             excuse: Excuse::None,
             measured: Measured::default(),
         }
@@ -99,11 +103,10 @@ impl<'s> Meter<'s> {
         if seconds <= 120.0 {
             self.measured.packets_at_start = world.requests;
         }
-        for settling in &mut self.settling {
-            settling.look(seconds, error);
-        }
-        self.excuse(world, seconds);
         let bound = world.client.error_bound(world.mono());
+        self.has_claimed |= bound.is_some();
+        self.settle(seconds, error);
+        self.excuse(world, seconds);
         let outside = bound.is_some_and(|bound| error.abs() > bound.as_seconds_f64());
         if outside && self.excuse == Excuse::None {
             self.measured.bound_violations += 1;
@@ -115,6 +118,20 @@ impl<'s> Meter<'s> {
             self.measured.max_error = self.measured.max_error.max(error.abs());
         }
         self.measured.packets = world.requests;
+    }
+
+    /// A clock that jumps has to settle anew to keep a limit of the scenario; the millisecond counts for
+    /// a client that claims to have the time.
+    fn settle(&mut self, seconds: f64, error: f64) {
+        let jumps = self.scenario.clock.jumps.iter().map(|(at, _)| *at);
+        let jumped = jumps.into_iter().any(|at| (at..at + 1.0).contains(&(seconds - 1.0)));
+        let limits = self.scenario.limits.settles.len();
+        for (index, settling) in self.settling.iter_mut().enumerate() {
+            if jumped && index < limits || !self.has_claimed && index == limits {
+                *settling = Settling { since: seconds, ..Settling::new(settling.below) };
+            }
+            settling.look(seconds, error);
+        }
     }
 
     /// A jump of the oscillator that nobody announced excuses the bound until the client takes in its
@@ -134,7 +151,8 @@ impl<'s> Meter<'s> {
         }
     }
 
-    pub(crate) fn finish(mut self) -> Measured {
+    pub(crate) fn finish<C: Client>(mut self, world: &World<C>) -> Measured {
+        self.measured.gave_up = world.outcome.is_some().then(|| world.now().seconds());
         let count = self.count.max(1.0);
         self.measured.rms = (self.squares / count).sqrt();
         self.measured.frequency_rms = (self.frequency_squares / count).sqrt();

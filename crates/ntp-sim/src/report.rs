@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use crate::run::Comparison;
+use crate::run::{Comparison, quotient};
 use crate::scenario::{Group, Scenario};
 
 /// One scenario, in medians over its seeds.
@@ -42,7 +42,6 @@ impl Row {
     /// Sums up a scenario's runs.
     pub fn new(name: &str, scenario: &Scenario, runs: &[Comparison]) -> Self {
         let of = |pick: &dyn Fn(&Comparison) -> f64| median(runs.iter().map(pick).collect());
-        let over = |a: f64, b: f64| if b > 0.0 { a / b } else { f64::NAN };
         let mut row = Self {
             scenario: name.to_owned(),
             seeds: runs.len(),
@@ -50,8 +49,8 @@ impl Row {
             baseline_rms_s: of(&|run| run.baseline.rms),
             ratio: of(&Comparison::ratio),
             gate: scenario.limits.ratio,
-            frequency_ratio: of(&|run| over(run.ours.frequency_rms, run.baseline.frequency_rms)),
-            packets_ratio: of(&|run| over(as_f64(run.ours.packets), as_f64(run.baseline.packets))),
+            frequency_ratio: of(&|run| quotient(run.ours.frequency_rms, run.baseline.frequency_rms)),
+            packets_ratio: of(&|run| quotient(as_f64(run.ours.packets), as_f64(run.baseline.packets))),
             max_error_s: of(&|run| run.ours.max_error),
             bound_violations: runs.iter().map(|run| run.ours.bound_violations).sum(),
             group: scenario.group,
@@ -118,7 +117,7 @@ pub(crate) fn summary(rows: &[Row]) -> Vec<(&'static str, f64, f64)> {
         rows.iter().filter(|row| wanted(row.group)).map(pick).collect()
     };
     let adaptive = |group| group == Group::Adaptive;
-    vec![
+    let all = [
         (
             "adaptive polls: offset ratio, geometric mean",
             geometric_mean(&of(&adaptive, &|row| row.ratio)),
@@ -130,7 +129,9 @@ pub(crate) fn summary(rows: &[Row]) -> Vec<(&'static str, f64, f64)> {
             geometric_mean(&of(&|group| group != Group::None, &|row| row.frequency_ratio)),
             1.0,
         ),
-    ]
+    ];
+    // A folder of scenarios need not have any of a group.
+    all.into_iter().filter(|(_, value, _)| !value.is_nan()).collect()
 }
 
 fn geometric_mean(values: &[f64]) -> f64 {

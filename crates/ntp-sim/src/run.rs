@@ -29,8 +29,13 @@ pub struct Comparison {
 impl Comparison {
     /// RMS offset of our client over the baseline's; NaN where the baseline has none.
     pub fn ratio(&self) -> f64 {
-        if self.baseline.rms > 0.0 { self.ours.rms / self.baseline.rms } else { f64::NAN }
+        quotient(self.ours.rms, self.baseline.rms)
     }
+}
+
+/// One figure over another; NaN where the other is none.
+pub(crate) fn quotient(ours: f64, baseline: f64) -> f64 {
+    if baseline > 0.0 { ours / baseline } else { f64::NAN }
 }
 
 /// Runs a scenario with both clients.
@@ -82,8 +87,7 @@ fn start_system(
 fn measure<C: Client>(world: &mut World<C>, scenario: &Scenario) -> Measured {
     let mut meter = Meter::new(scenario);
     world.run_with(Duration::from_secs_f64(scenario.duration), |world| meter.look(world));
-    let gave_up = world.outcome.is_some().then(|| world.now().seconds());
-    Measured { gave_up, ..meter.finish() }
+    meter.finish(world)
 }
 
 /// The configuration that a scenario implies: a `server` line for each of its servers.

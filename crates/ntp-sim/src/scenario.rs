@@ -334,7 +334,7 @@ pub struct Limits {
     pub max_error: Option<f64>,
     /// RMS offset that the baseline must show within 10 %: what the real chronyd has.
     pub baseline_rms: Option<f64>,
-    /// By when the offset must stay below what.
+    /// By when, after the last jump of the clock, the offset must be below what for a minute.
     pub settles: Vec<(f64, f64)>,
     /// Packets in the first two minutes.
     pub packets_at_start: Option<u64>,

@@ -83,7 +83,7 @@ pub fn what_if(scenario: &Scenario, seed: u64, config: SystemConfig, frequency: 
     });
     WhatIf {
         synchronized,
-        measured: meter.finish(),
+        measured: meter.finish(&world),
         trace: trace.points,
         sources: looks.finish(),
         events: std::mem::take(&mut world.events),

@@ -436,11 +436,12 @@ fn what_was_learnt_survives_a_restart() {
     let memory = first.memory.clone().unwrap();
     let text = memory.to_string();
     assert_eq!(ntp_proto::estimator::Memory::parse(&text).map(|read| read.to_string()), Ok(text.clone()));
+    let next_day = Scenario { beginning: scenario.beginning + 86_400, ..scenario };
     let run = |memory: Option<ntp_proto::estimator::Memory>| {
         let mut world = ntp_sim::ours_after(
-            &scenario,
+            &next_day,
             4,
-            system_config(&scenario),
+            system_config(&next_day),
             memory.as_ref().map(|one| one.frequency),
             memory,
         );

@@ -143,12 +143,10 @@ fn report_clock(event: &Event) {
             "the {voters} servers contradict each other and no majority agrees: the clock runs on by itself"
         ),
         Event::TooFew { agreeing, needed } => warn!(
-            "{agreeing} servers agree, and `tos minsane` asks for {needed}: the clock runs on by itself"
+            "{agreeing} servers survive the selection, and `tos minsane` asks for {needed}: the clock runs on by itself"
         ),
         Event::Strayed(by) => {
-            warn!(
-                "the clock has gone wrong by {by} since the last good answer: setting it and its frequency right"
-            );
+            warn!("the clock has gone wrong by {by} since the last good answer");
         }
         Event::SteppedFromOutside(by) => {
             warn!("somebody else has set the clock, by {by}: asking the servers anew");

@@ -184,7 +184,8 @@ impl<'a> Words<'a> {
         if let Some(token) = self.next().filter(|token| !token.text.is_empty()) {
             return Some(token);
         }
-        let last = self.place.line.tokens().iter().rfind(|token| !token.text.is_empty())?;
+        let before = self.place.line.tokens().get(..self.position).unwrap_or_default();
+        let last = before.iter().rfind(|token| !token.text.is_empty())?;
         let message = format!("`{}` needs {what}", last.text);
         self.error("E003", last, &message).note("the line is ignored", &format!("write {what} behind it"));
         None

@@ -202,6 +202,11 @@ impl Discipline {
         !matches!(self.phase, Phase::Starting(_))
     }
 
+    /// Whether it has ever been so.
+    pub const fn has_been_right(&self) -> bool {
+        self.has_been_right || self.is_synchronized()
+    }
+
     /// Whether a large error is being waited out.
     pub const fn is_spike(&self) -> bool {
         matches!(self.phase, Phase::Spike(_))

@@ -5,7 +5,7 @@ use crate::time::MonoTime;
 use super::bank::{Evidence, Lesson};
 
 /// Posterior probability from which a sample is taken for an outlier.
-const OUTLIER_FROM: f64 = 0.7;
+const SUSPECT_FROM: f64 = 0.7;
 
 /// Two residuals agree that differ by less than this share.
 const AGREEMENT: f64 = 0.5;
@@ -74,11 +74,48 @@ pub(super) fn doubt(evidence: &Evidence, lesson: &Lesson) -> Doubt {
     let view = &evidence.view;
     let residual = lesson.residual;
     let telling = view.width < 4.0 * view.scale || view.jump > 0.0 || residual.abs() > 2.0 * view.width;
-    if lesson.outlier < OUTLIER_FROM {
+    if lesson.outlier < SUSPECT_FROM {
         Doubt::None
     } else if view.suspect || !telling {
         Doubt::Vague
     } else {
         Doubt::Outlier(Outlier { residual, at: evidence.at })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::time::Duration;
+
+    use super::*;
+
+    fn outlier(residual: f64, seconds: u64) -> Outlier {
+        Outlier { residual, at: MonoTime::ZERO + Duration::from_secs(seconds) }
+    }
+
+    #[test]
+    fn a_second_jump_the_same_way_is_the_frequency() {
+        let second = outlier(-0.012, 24);
+        assert!((second.ramp_doubt(Some(outlier(-0.004, 12))) - 1e-3).abs() < 1e-12);
+        assert!((outlier(1e-3, 100).ramp_doubt(Some(outlier(5e-4, 0))) - 1e-5).abs() < 1e-12);
+        // The other way, or for the first time, it is a jump.
+        assert!(second.ramp_doubt(Some(outlier(0.004, 12))).abs() < 1e-12);
+        assert!(second.ramp_doubt(None).abs() < 1e-12);
+        // Two within a second say no more than two a second apart.
+        assert!((outlier(1e-4, 5).ramp_doubt(Some(outlier(1e-4, 5))) - 1e-4).abs() < 1e-12);
+    }
+
+    #[test]
+    fn one_jump_shakes_the_frequency_by_little() {
+        assert!((outlier(6.4e-4, 0).rate_doubt() - 1e-5).abs() < 1e-12);
+        assert!((outlier(-5.0, 0).rate_doubt() - FREQUENCY_DOUBT_MAX).abs() < 1e-12);
+    }
+
+    #[test]
+    fn of_one_source_twice_as_far_says_the_same_of_another_it_does_not() {
+        let (near, far) = (outlier(1.0, 0), outlier(2.0, 16));
+        assert!(far.repeats(&near) && !near.agrees(far.residual));
+        assert!(near.agrees(1.4) && !near.agrees(1.6) && !near.agrees(-1.0));
+        assert!(!outlier(3.0, 16).repeats(&near) && !outlier(-1.0, 16).repeats(&near));
     }
 }

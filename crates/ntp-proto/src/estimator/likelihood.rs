@@ -39,7 +39,7 @@ pub(super) enum Shape {
     /// Falling from one edge with this many times the jitter scale's rate: positive if the way back
     /// queues more than the way there, negative for the opposite.
     Tilted(f64),
-    /// A Gaussian around the middle, as wide as residuals have been: anything else.
+    /// A Gaussian around the middle, as wide as residuals have been, and no wider than queues explain: anything else.
     Residual,
 }
 

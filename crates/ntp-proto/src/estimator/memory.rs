@@ -78,8 +78,13 @@ pub enum MemoryError {
 impl Memory {
     /// How much the frequency may be off at `now`, after it has wandered since this was written.
     pub(crate) fn deviation_at(&self, now: UnixTime) -> Frequency {
+        let age = now.seconds().saturating_sub(self.written.seconds());
+        if age < 0 {
+            // Which of the two dates is wrong, nobody knows.
+            return Frequency::from_ppm(DEVIATION_RANGE.1);
+        }
         #[expect(clippy::cast_precision_loss, reason = "seconds")]
-        let age = now.seconds().saturating_sub(self.written.seconds()).max(0) as f64;
+        let age = age as f64;
         let wandered = (self.deviation.as_ratio().powi(2) + self.wander.powi(2) * age).sqrt() * 1e6;
         Frequency::from_ppm(wandered.clamp(DEVIATION_RANGE.0, DEVIATION_RANGE.1))
     }
@@ -220,6 +225,7 @@ mod tests {
         assert!(memory().path(address, later(3600)).is_some());
         assert!(memory().path(address, later(90_000)).is_none());
         assert!(memory().path(address, later(-5)).is_none());
+        assert_eq!(memory().deviation_at(later(-5)), Frequency::from_ppm(DEVIATION_RANGE.1));
         let (fresh, old) = (memory().deviation_at(later(0)), memory().deviation_at(later(1_000_000)));
         assert!(
             (fresh.as_ppm() - 0.125).abs() < 1e-3 && (old.as_ppm() - 10.0).abs() < 0.1,

@@ -7,8 +7,9 @@
 //!
 //! `path.rs` learns each path's shortest round trip and jitter, `likelihood.rs` turns bounds into
 //! a posterior (`tails.rs` has the numerics), `shapes.rs` learns which likelihood fits a path,
-//! `bank.rs` learns how the oscillator wanders, `track.rs` holds what is known of one source. Here
-//! they become one joint filter over all sources that are followed, with a bias for each path.
+//! `bank.rs` learns how the oscillator wanders, `track.rs` holds what is known of one source,
+//! `doubt.rs` says what an outlier may mean, `memory.rs` is what a later run may start from. Here they
+//! become one joint filter over all sources that are followed, with a bias for each path.
 //! Estimates are `f64` seconds in this folder only.
 
 mod bank;
@@ -68,6 +69,8 @@ pub struct Fit {
     pub expected: bool,
     /// How far it lay from there.
     pub residual: NtpDuration,
+    /// It did not, and nobody knows yet whether the clock has gone wrong or the sample was bad.
+    pub doubtful: bool,
     /// The sample was so far off that another should confirm or refute it soon.
     pub verify: Verify,
     /// The clock has jumped, as a second sample confirms: there is an error to be taken out fast.
@@ -282,6 +285,7 @@ impl Estimator {
         Some(Fit {
             expected: lesson.was_expected(),
             residual: NtpDuration::from_seconds_f64(lesson.residual),
+            doubtful: !lesson.was_expected() && matches!(reaction, Reaction::None | Reaction::Verify),
             verify: match (reaction, voters.len()) {
                 (Reaction::None | Reaction::Alone, _) => Verify::Nobody,
                 (Reaction::Verify | Reaction::Confirmed, 0 | 1) => Verify::Same,
@@ -306,6 +310,7 @@ impl Estimator {
         Fit {
             expected: sample.expected,
             residual: NtpDuration::ZERO,
+            doubtful: false,
             verify: Verify::Nobody,
             jumped: false,
             worth: sample.worth,
@@ -386,7 +391,9 @@ impl Estimator {
         let bank = self.joint.as_ref()?;
         let paths = (0..self.followed.len()).map(|position| bank.measured_mixture(Some(BIASES + position)));
         let noise = paths.map(|belief| belief.variance).fold(f64::INFINITY, f64::min);
-        Some(self.present(&bank.project(now), noise))
+        let projected = bank.project(now);
+        let growth = (projected.lead_variance - bank.moments().lead_variance).max(0.0);
+        Some(self.present(&projected, noise + growth))
     }
 
     /// What has been learnt of the oscillator; `None` before the first sample.
@@ -445,6 +452,11 @@ impl Estimator {
         self.joint = None;
         self.jumped = None;
         self.followed.clear();
+        // What samples looked like to that filter means nothing to the next.
+        for track in self.tracks.values_mut() {
+            track.suspicion = None;
+            track.last_inlier = None;
+        }
     }
 
     /// The lead may be off by `doubt`.

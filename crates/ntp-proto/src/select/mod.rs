@@ -154,7 +154,7 @@ impl Selection {
         let (mut survivors, liars): (Vec<&Candidate>, Vec<&Candidate>) = candidates.iter().partition(honest);
         survivors.sort_by_key(|survivor| (!survivor.prefer, merit(survivor)));
         let excess = survivors.split_off(survivors.len().min(config.survivors_max.clamp(1, FOLLOWED_MAX)));
-        let outliers = cluster(&mut survivors, config.cluster_min);
+        let outliers = cluster(&mut survivors, config.cluster_min.max(config.survivors_min));
         let sane = survivors.len() >= config.survivors_min.max(1);
         let best = survivors.first().copied().filter(|_| sane);
         // RFC 5905 §11.2.3: no hopping between survivors that are as good as each other.
@@ -176,6 +176,7 @@ impl Selection {
             .chain(survivors.iter().map(|survivor| (survivor.id, of_survivor(survivor))))
             .collect();
         let hindrance = match shared {
+            _ if leader.is_some() => None,
             None if !candidates.is_empty() => Some(Hindrance::Split),
             _ if !sane && !survivors.is_empty() => Some(Hindrance::TooFew(survivors.len())),
             _ => None,

@@ -182,7 +182,7 @@ pub enum Event {
         /// How many voted.
         voters: usize,
     },
-    /// Fewer sources agree than `tos minsane` asks for.
+    /// Fewer sources survive than `tos minsane` asks for.
     TooFew {
         /// How many do.
         agreeing: usize,

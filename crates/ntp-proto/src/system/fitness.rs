@@ -1,4 +1,7 @@
 //! Which sources may vote at all (RFC 5905 §11.2, tests 10 to 13).
+//!
+//! DEVIATION(ntp 4.2.8): the distance of test 11 takes the median step between neighbours in the
+//! register in place of the RMS jitter: after a jump of seconds nobody would be fit for eight polls.
 
 use crate::association::State;
 use crate::select::SelectionConfig;
@@ -23,11 +26,6 @@ pub enum Unfit {
 }
 
 impl Unfit {
-    /// Whether another one is the same, whatever the figures.
-    pub(super) fn is_like(self, other: Self) -> bool {
-        core::mem::discriminant(&self) == core::mem::discriminant(&other)
-    }
-
     /// The bit that `ntpq` shows for it in `flash` (the numbers are ntpd's).
     pub const fn flash(self) -> u16 {
         match self {

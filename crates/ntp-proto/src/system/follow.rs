@@ -49,6 +49,13 @@ const AGREEMENTS: u32 = 4;
 /// Votes in a row that a source that is followed may lose.
 const DISAGREEMENTS: u32 = 1;
 
+/// What a correction leaves: an error that is being slewed away, and one that nobody is sure of.
+#[derive(Clone, Copy, Debug)]
+struct Remaining {
+    error: NtpDuration,
+    doubt: NtpDuration,
+}
+
 impl System {
     /// A good sample has come in.
     pub(super) fn follow(
@@ -109,8 +116,8 @@ impl System {
         }
     }
 
-    /// One of several sources has shaken what was known of the frequency: the others are asked before
-    /// the clock can have strayed far, not when their turn comes.
+    /// One of several sources has shaken what was known of the frequency: all are asked before the clock
+    /// can have strayed far, not when their turn comes.
     fn ask_before_it_strays(&mut self, now: MonoTime, id: AssociationId, estimate: &Estimate) {
         let Some(member) = self.members.get(&id) else { return };
         let interval = member.association.state().poll().interval().interval();
@@ -141,6 +148,9 @@ impl System {
         let Some(member) = self.members.get_mut(&id) else { return false };
         if survives {
             member.agreements = member.agreements.saturating_add(1);
+            if member.agreements == AGREEMENTS {
+                member.unfit_told = 0;
+            }
             member.disagreements = 0;
         } else {
             member.agreements = 0;
@@ -174,7 +184,7 @@ impl System {
         self.members.keys().any(|id| self.estimator.follows(*id) && self.standing(*id).survives())
     }
 
-    /// Whether it is too early to believe anybody: before the clock has ever been right, sources that
+    /// Whether it is too early to believe anybody: while the clock may be wrong by anything, sources that
     /// have just been asked get a moment to answer, or the first to do so could step the clock alone.
     fn awaits_others(&self, now: MonoTime) -> bool {
         let awaited = self.members.values().filter(|member| {
@@ -189,7 +199,7 @@ impl System {
         let candidates: Vec<Candidate> =
             self.members.values().filter_map(|member| self.candidate(&member.association, now)).collect();
         let before = self.selection.system_peer();
-        let hindrance = self.selection.hindrance();
+        let was_split = self.selection.hindrance() == Some(Hindrance::Split);
         self.selection = Selection::vote(&candidates, &self.config.selection, before);
         let leader = self.selection.system_peer();
         // Who is outside of everything that the majority could mean does not get a second vote.
@@ -201,7 +211,7 @@ impl System {
         for liar in liars {
             self.leave(now, liar);
         }
-        if self.selection.hindrance() == Some(Hindrance::Split) && hindrance != Some(Hindrance::Split) {
+        if self.selection.hindrance() == Some(Hindrance::Split) && !was_split {
             self.report(Event::NoMajority { voters: self.selection.voters().len() });
         }
         if leader != before {
@@ -214,8 +224,8 @@ impl System {
         let (rate, selection) = (self.drift_rate(), self.config.selection);
         let Some(member) = self.members.get_mut(&id) else { return };
         let fault = faults(member.association.state(), now, rate, &selection).next();
-        if let Some(reason) = fault.filter(|reason| !member.unfit.is_some_and(|told| told.is_like(*reason))) {
-            member.unfit = Some(reason);
+        if let Some(reason) = fault.filter(|reason| member.unfit_told & reason.flash() == 0) {
+            member.unfit_told |= reason.flash();
             let remote = member.association.remote();
             self.report(Event::Unfit { remote, reason });
         }
@@ -251,8 +261,9 @@ impl System {
         if self.standing(id) != Standing::Falseticker {
             return;
         }
-        if !self.discipline.is_synchronized() {
+        if !self.discipline.has_been_right() {
             self.estimator.restart();
+            self.steady = None;
             return;
         }
         let leader = self.selection.system_peer().and_then(|leader| self.estimator.solo(leader, now));
@@ -279,7 +290,8 @@ impl System {
         fit.then_some(Candidate {
             id: association.id(),
             lead: solo.lead,
-            root_distance: distance,
+            // After a jump jitter knows no bounds; no vote is wider than `tos maxdist`.
+            root_distance: distance.min(config.distance_max),
             jitter,
             stratum: server.stratum,
             prefer: options.prefer,
@@ -359,18 +371,16 @@ impl System {
             self.events.note(SystemEvent::ClockSync);
             self.report(Event::Synchronized { error: remaining });
         }
-        self.update_reference(now, estimate, remaining, arrived);
-        if !fit.expected {
-            // Either the sample is wrong, or the clock is, and then by so much.
-            self.reference.doubt(fit.residual.abs());
-        }
+        // Either the sample is wrong, or the clock is, and then by so much.
+        let doubt = if fit.doubtful { fit.residual.abs() } else { NtpDuration::ZERO };
+        self.update_reference(now, estimate, Remaining { error: remaining, doubt }, arrived);
         if self.config.discipline.once {
             self.finish(Outcome::Set);
         }
     }
 
     /// Our variables follow the system peer's (RFC 5905 §11.3 `clock_update`).
-    fn update_reference(&mut self, now: MonoTime, estimate: &Estimate, error: NtpDuration, arrived: Reading) {
+    fn update_reference(&mut self, now: MonoTime, estimate: &Estimate, left: Remaining, arrived: Reading) {
         let leader = self.selection.system_peer().and_then(|id| self.members.get(&id));
         let Some(leader) = leader else { return };
         let leap = self.announced_leap();
@@ -379,7 +389,7 @@ impl System {
             leap,
             self.config.precision,
             estimate,
-            error,
+            left.error,
             arrived,
             now,
         );
@@ -387,6 +397,7 @@ impl System {
         let scale = self.estimator.path(leader.association.id()).map_or(NtpDuration::ZERO, |path| path.scale);
         if let Some(reference) = reference {
             self.reference = reference.growing_by(self.unproven(now, jitter + scale));
+            self.reference.doubt(left.doubt);
             self.tell_kernel(now, estimate.noise);
         }
     }

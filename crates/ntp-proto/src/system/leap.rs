@@ -159,6 +159,8 @@ impl System {
     /// The second has passed: what is under way spans it, and says nothing.
     fn pass_leap(&mut self) {
         self.leap.unseen = core::mem::take(&mut self.leap.armed);
+        // In an inserted second the day is still the old one, at whose end there was a leap second.
+        self.leap.due = self.leap.due.max(self.leap.at + LOOK_AGAIN);
         self.reference.leap = Leap::None;
         for member in self.members.values_mut() {
             member.association.abandon_request();

@@ -78,8 +78,9 @@ struct Member {
     disagreements: u32,
     /// How many of its samples have been taken in.
     samples: u32,
-    /// What kept it from voting when the administrator was last told.
-    unfit: Option<Unfit>,
+    /// What has kept it from voting since it was last followed, as far as the administrator has been
+    /// told: bits of `flash`.
+    unfit_told: u16,
     /// Since when it is asked.
     mobilized: MonoTime,
 }
@@ -95,7 +96,7 @@ impl Member {
             agreements: 0,
             disagreements: 0,
             samples: 0,
-            unfit: None,
+            unfit_told: 0,
             mobilized: now,
         }
     }
@@ -107,7 +108,7 @@ impl Member {
         self.agreements = 0;
         self.disagreements = 0;
         self.samples = 0;
-        self.unfit = None;
+        self.unfit_told = 0;
         self.mobilized = now;
     }
 }
@@ -370,6 +371,9 @@ impl System {
             return raw;
         }
         self.reference.doubt(change.abs());
+        if self.reference.is_synchronized() {
+            self.tell_kernel(now, change.abs());
+        }
         self.fight.notice(change);
         self.consider_fight(now);
         raw
@@ -385,6 +389,7 @@ impl System {
 
     /// The clock may be wrong by anything: asks everybody at once, and corrects as at the start.
     fn measure_anew(&mut self, now: MonoTime, estimated_error: NtpDuration) {
+        self.steady = None;
         let frequency = self.discipline.reopen();
         self.steer(ClockRequest::SetFrequency(frequency));
         for member in self.members.values_mut() {

@@ -5,8 +5,8 @@
 mod picture;
 mod sparkline;
 
-use std::fs;
-use std::io::Write;
+use std::fs::{self, File};
+use std::io::{Read as _, Write};
 use std::path::Path;
 
 use clap::Parser as _;
@@ -32,7 +32,7 @@ pub(crate) fn run(request: &Simulate, out: &mut dyn Write) -> Result<Exit, Failu
         Some(path) => configuration(path, &scenario, out)?,
     };
     if let Some(plot) = &request.plot {
-        refuse_to_replace(plot, request)?;
+        refuse_to_replace(plot)?;
     }
     writeln!(out, "{}: {}", request.scenario.display(), scenario.description)?;
     let report = what_if(&scenario, request.seed, config, frequency);
@@ -47,23 +47,22 @@ pub(crate) fn run(request: &Simulate, out: &mut dyn Write) -> Result<Exit, Failu
     Ok(Exit::Done)
 }
 
-/// A picture may replace an older picture: no device, no pipe, and nothing that this run has read.
-fn refuse_to_replace(plot: &Path, request: &Simulate) -> Result<(), Failure> {
-    let Ok(found) = fs::metadata(plot) else { return Ok(()) };
-    let refuse = |what: &str| {
-        Failure::Usage(format!("{}: is {what}; name another file for the picture", plot.display()))
+/// A picture may replace an older picture, and nothing else.
+fn refuse_to_replace(plot: &Path) -> Result<(), Failure> {
+    let mut start = [0; 4];
+    let is_picture = match fs::metadata(plot) {
+        Err(_) => true,
+        Ok(found) if !found.is_file() => false,
+        Ok(found) if found.len() == 0 => true,
+        Ok(_) => {
+            File::open(plot).and_then(|mut file| file.read_exact(&mut start)).is_ok() && start == *b"<svg"
+        }
     };
-    if !found.is_file() {
-        return Err(refuse("no regular file"));
+    if is_picture {
+        return Ok(());
     }
-    let same = |other: &Path| fs::canonicalize(other).ok() == fs::canonicalize(plot).ok();
-    if same(&request.scenario) {
-        return Err(refuse("the scenario itself"));
-    }
-    if request.config.as_deref().is_some_and(same) {
-        return Err(refuse("the configuration itself"));
-    }
-    Ok(())
+    let reason = "is there already, and is no SVG picture; name another file for it";
+    Err(Failure::Usage(format!("{} {reason}", plot.display())))
 }
 
 /// The user's own configuration, as ntpd would run it, and the frequency that it says to start with.
@@ -171,10 +170,9 @@ fn write_figures(scenario: &Scenario, report: &WhatIf, out: &mut dyn Write) -> R
     if splits > 0 {
         writeln!(out, "  no majority             {splits} times")?;
     }
-    for event in &report.events {
-        if let Event::TooFew { agreeing, needed } = event {
-            writeln!(out, "  too few agree           {agreeing}, and `tos minsane` asks for {needed}")?;
-        }
+    let is_too_few = |event: &&Event| matches!(event, Event::TooFew { .. });
+    if let Some(Event::TooFew { agreeing, needed }) = report.events.iter().rfind(is_too_few) {
+        writeln!(out, "  too few survive         {agreeing}, and `tos minsane` asks for {needed}")?;
     }
     match report.outcome {
         Some(Outcome::Panic(by)) => {
@@ -209,10 +207,13 @@ fn write_sources(report: &WhatIf, out: &mut dyn Write) -> Result<(), Failure> {
             source.host.as_ref().map_or_else(|| address.to_string(), |host| format!("{host} ({address})"));
         let (followed, led) = (source.followed * 100.0, source.led * 100.0);
         writeln!(out, "{label:<40} {followed:>6.0} % {led:>4.0} %  {}", standing(source.standing))?;
+        let mut told = 0;
         for event in &report.events {
             if let Event::Unfit { remote, reason } = event
                 && *remote == source.remote
+                && told & reason.flash() == 0
             {
+                told |= reason.flash();
                 writeln!(out, "{:<40} {reason}", "")?;
             }
         }
