@@ -1,12 +1,13 @@
 //! ntp.conf as people have it: every file comes back byte for byte, and edits touch one line.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests, where a failure is a failed test")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests, where a failure is a failed test")]
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ntp_conf::edit::{Addition, NewServer, add_server};
-use ntp_conf::{Document, LoadError, Loaded, Severity};
+use ntp_conf::directive::{AddressFamily, Role};
+use ntp_conf::edit::{Conflict, NewServer, Plan, add_server, disable_server, enable_server, remove_server};
+use ntp_conf::{Dialect, Document, LoadError, Loaded, Severity, schema, syntax_error, understood};
 use ntp_tests::{shared, skip};
 
 fn files_in(folder: &Path) -> Vec<PathBuf> {
@@ -24,40 +25,75 @@ fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus/fixtures")
 }
 
+const ADDED: &str = "added.example";
+
 fn new_server() -> NewServer {
-    NewServer { host: "added.example".to_owned(), port: None, iburst: true, prefer: false }
+    let options = vec!["iburst".to_owned()];
+    NewServer { role: Role::Server, family: AddressFamily::Any, host: ADDED.to_owned(), options }
+}
+
+/// A loader that knows one file.
+fn only(path: &Path, bytes: &[u8]) -> impl FnMut(&Path) -> Result<Vec<Loaded>, LoadError> {
+    move |wanted: &Path| {
+        let loaded = Loaded { path: path.to_owned(), content: bytes.to_vec() };
+        if wanted == path { Ok(vec![loaded]) } else { Err(LoadError::Missing) }
+    }
+}
+
+/// A change of a file, which must be one.
+fn changed(document: &Document, plan: &Plan, name: &str) -> Document {
+    assert!(matches!(plan, Plan::Change(_)), "{name}: {plan:?}");
+    Document::parse(&plan.apply(document))
 }
 
 /// What must hold for any file.
-fn survives(path: &Path) {
-    let bytes = fs::read(path).unwrap();
-    let document = Document::parse(&bytes);
-    assert_eq!(document.print(), bytes, "{}", path.display());
-    let Addition::Change(patch) = add_server(&document, &new_server()) else { panic!("{}", path.display()) };
-    let after = patch.apply(&document);
-    let (before_lines, after_lines) = (Document::parse(&bytes), Document::parse(&after));
-    let added: Vec<usize> = (0..after_lines.lines().len())
-        .filter(|index| after_lines.lines()[*index].raw().windows(13).any(|part| part == b"added.example"))
-        .collect();
-    assert_eq!(added.len(), 1, "{}", path.display());
-    // Taken out again, what is left is the old file; a missing last newline had to be supplied.
-    let rest: Vec<u8> = after_lines
-        .lines()
-        .iter()
-        .enumerate()
-        .filter(|(index, _)| *index != added[0])
-        .flat_map(|(_, line)| line.raw().iter().copied())
-        .collect();
-    let ends = before_lines.lines().last().is_none_or(|line| !line.terminator().is_empty());
-    assert!(rest == bytes || (!ends && rest.starts_with(&bytes)), "{}", path.display());
+fn survives(name: &str, bytes: &[u8]) {
+    let path = Path::new(name);
+    let document = Document::parse(bytes);
+    let lines: Vec<u8> = document.lines().flat_map(|line| line.raw().to_vec()).collect();
+    assert_eq!(lines, bytes, "{name}");
+    let plan = add_server(&document, &new_server(), Conflict::Refuse).unwrap();
+    let after = changed(&document, &plan, name);
+    let is_new = |line: &[u8]| line.windows(ADDED.len()).any(|part| part == ADDED.as_bytes());
+    assert_eq!(after.lines().filter(|line| is_new(line.raw())).count(), 1, "{name}");
+    // A second time there is nothing to do, and it is understood as it was meant.
+    let again = add_server(&after, &new_server(), Conflict::Refuse).unwrap();
+    assert!(matches!(again, Plan::Nothing { .. }), "{name}: {again:?}");
+    // Switched off and on it is the same; taken out again, what is left is the old file, but for a last
+    // newline that had to be supplied.
+    let off = changed(&after, &disable_server(&after, ADDED), name);
+    assert_eq!(changed(&off, &enable_server(&off, ADDED).unwrap(), name).print(), after.print(), "{name}");
+    let rest = changed(&after, &remove_server(&after, ADDED), name);
+    let ends = document.lines().next_back().is_none_or(|line| !line.terminator().is_empty());
+    assert!(rest.print() == bytes || (!ends && rest.print().starts_with(bytes)), "{name}");
     // Reading it never fails, whatever it says.
-    let mut loader = |_: &Path| -> Result<Vec<Loaded>, LoadError> {
-        Ok(vec![Loaded { path: path.to_owned(), content: bytes.clone() }])
-    };
-    let read = ntp_conf::read(path, &mut loader).unwrap();
-    for finding in read.1 {
+    for finding in ntp_conf::read(path, &mut only(path, bytes)).unwrap().1 {
         assert!(!finding.to_string().is_empty());
     }
+}
+
+/// A file with some of its bytes changed: deterministic, so that a failure can be replayed.
+fn mutant(bytes: &[u8], seed: u64) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut random = |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state % below.max(1) as u64).unwrap()
+    };
+    let mut mutant = bytes.to_vec();
+    for _ in 0..=random(6) {
+        let (at, other) = (random(mutant.len()), random(mutant.len()));
+        match random(6) {
+            0 => mutant.truncate(at),
+            1 => mutant.insert(at, u8::try_from(random(256)).unwrap()),
+            2 if !mutant.is_empty() => drop(mutant.remove(at)),
+            3 if !mutant.is_empty() => mutant.swap(at, other),
+            4 => mutant.splice(at..at, *b"server \"x#\r\n").for_each(drop),
+            _ => mutant.extend_from_within(at.min(other)..at.max(other)),
+        }
+    }
+    mutant
 }
 
 #[test]
@@ -65,7 +101,7 @@ fn our_fixtures_come_back_byte_for_byte() {
     let files = files_in(&fixtures());
     assert!(files.len() >= 5);
     for file in files {
-        survives(&file);
+        survives(&file.display().to_string(), &fs::read(&file).unwrap());
     }
 }
 
@@ -79,10 +115,139 @@ fn real_files_come_back_byte_for_byte() {
                 "needs the reference data beside the checkout",
             );
         };
-        for file in files_in(&folder) {
-            survives(&file);
+        for (number, file) in files_in(&folder).iter().enumerate() {
+            let (name, bytes) = (file.display().to_string(), fs::read(file).unwrap());
+            survives(&name, &bytes);
+            for seed in 0..5 {
+                let seed = 1000 * number as u64 + seed;
+                survives(&format!("{name}, mutant {seed}"), &mutant(&bytes, seed));
+            }
         }
     }
+}
+
+/// Files and lines on which a real daemon reported a syntax error.
+fn oracle(table: &Path) -> BTreeSet<(String, usize)> {
+    let text = fs::read_to_string(table).unwrap();
+    let row = |row: &str| {
+        let mut columns = row.split('\t');
+        Some((columns.next()?.to_owned(), columns.next()?.parse().ok()?))
+    };
+    text.lines().skip(1).filter_map(row).collect()
+}
+
+/// Whether only bad lines and comments stand between a line and one that a daemon has reported.
+fn in_a_row(
+    (name, line): &(String, usize),
+    theirs: &BTreeSet<(String, usize)>,
+    ours: &BTreeSet<(String, usize)>,
+    corpus: &Path,
+) -> bool {
+    let document = Document::parse(&fs::read(corpus.join(format!("{name}.conf"))).unwrap());
+    let before = (1..*line).rev().filter(|number| !document.line(number - 1).unwrap().tokens().is_empty());
+    for number in before {
+        let at = (name.clone(), number);
+        if theirs.contains(&at) || !ours.contains(&at) {
+            return theirs.contains(&at);
+        }
+    }
+    false
+}
+
+/// For each daemon, the lines at which it stumbles are those at which we say that it does.
+#[test]
+fn the_daemons_stumble_where_we_say() {
+    let (Some(corpus), Some(folder)) = (shared("ntp-conf/corpus"), shared("ntp-conf")) else {
+        return skip("the_daemons_stumble_where_we_say", "needs the reference data beside the checkout");
+    };
+    for (dialect, table) in
+        [(Dialect::Classic, "corpus-classic_errors.tsv"), (Dialect::Ntpsec, "corpus-ntpsec_errors.tsv")]
+    {
+        let mut ours = BTreeSet::new();
+        for path in files_in(&corpus) {
+            let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+            for (index, line) in Document::parse(&fs::read(&path).unwrap()).lines().enumerate() {
+                if syntax_error(dialect, &line).is_some() {
+                    ours.insert((name.clone(), index + 1));
+                }
+            }
+        }
+        let theirs = oracle(&folder.join(table));
+        let missed: Vec<&(String, usize)> = theirs.difference(&ours).collect();
+        // Of bad lines in a row, with nothing good between them, the daemons report the first one only, or
+        // that as often as there are.
+        let invented: Vec<&(String, usize)> =
+            ours.difference(&theirs).filter(|at| !in_a_row(at, &theirs, &ours, &corpus)).collect();
+        assert!(
+            missed.is_empty() && invented.is_empty(),
+            "{table}: missed {missed:?}, invented {invented:?}"
+        );
+    }
+}
+
+/// Where our reading of an edge case as classic ntpd differs from its own, on purpose.
+const DEPARTURES: &[(&str, &str)] = &[
+    ("015", "numbers out of range are left out or raised with a word, not clamped silently"),
+    ("017", "the same"),
+    ("019", "key 0 is no key: the tree leaves it out"),
+    ("073", "a list with commas is an error as a whole, not its first number"),
+    ("115", "fudge of something that is no clock is an error by itself, not a line without effect"),
+    ("135", "the tree holds what is included, not the directive"),
+    ("153", "the build of classic ntpd that was asked has no such directive in its tree"),
+    ("159", "the simulator's block is not in the tree"),
+    ("167", "an empty file is no error"),
+    ("175", "a number that does not fit is out of range, it does not wrap around"),
+    ("191", "trusted keys of several lines add up, as in NTPsec"),
+    ("193", "no word of a kilobyte ends the daemon"),
+    ("197", "`server=10.0.0.1` is no server named `=10.0.0.1`"),
+    ("201", "the tree shows the default `checkhash`"),
+    ("207", "the tree does not show `-4` and `-6` of restrictions"),
+];
+
+/// What classic ntpd keeps of every edge case, word by word.
+#[test]
+fn edge_cases_are_read_as_classic_ntpd_reads_them() {
+    let Some(folder) = shared("ntp-conf") else {
+        return skip("edge_cases_are_read_as_classic", "needs the reference data beside the checkout");
+    };
+    let table = fs::read_to_string(folder.join("edgecases.tsv")).unwrap();
+    let words = |command: &str| -> Vec<String> {
+        let value = |word: &str| match word.strip_prefix("0x").map(|digits| i64::from_str_radix(digits, 16)) {
+            Some(Ok(number)) => number.to_string(),
+            _ => word.parse::<f64>().map_or_else(|_| word.to_owned(), |number| number.to_string()),
+        };
+        let bare = command.replace('"', "").replace("nic ", "interface ");
+        let mut words: Vec<String> = bare.split_whitespace().map(value).collect();
+        words.sort();
+        words
+    };
+    let mut wrong = Vec::new();
+    for row in table.lines().skip(1) {
+        let columns: Vec<&str> = row.split('\t').collect();
+        let [name, _, classic, ..] = columns[..] else { continue };
+        if DEPARTURES.iter().any(|(departure, _)| name.starts_with(departure)) {
+            continue;
+        }
+        let tree =
+            classic.split(" ; ").find_map(|part| part.trim().strip_prefix("tree: ")).unwrap_or("(empty)");
+        let mut theirs: Vec<Vec<String>> =
+            tree.split(" | ").filter(|command| *command != "(empty)").map(words).collect();
+        let has_error = classic.contains("syntax error");
+        let bytes = fs::read(folder.join("edgecases").join(format!("{name}.conf"))).unwrap();
+        let document = Document::parse(&bytes);
+        let mut ours: Vec<Vec<String>> = document
+            .lines()
+            .filter_map(|line| understood(Dialect::Classic, &line))
+            .map(|text| words(&text))
+            .collect();
+        let stumbles = document.lines().any(|line| syntax_error(Dialect::Classic, &line).is_some());
+        ours.sort();
+        theirs.sort();
+        if ours != theirs || stumbles != has_error {
+            wrong.push(format!("{name}: ours {ours:?} {stumbles}, theirs {theirs:?} {has_error}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 /// Every directive that the reference table knows is known here.
@@ -97,7 +262,7 @@ fn every_known_directive_is_recognised() {
         if name.contains(' ') || name.is_empty() {
             continue;
         }
-        let known = ntp_conf::SCHEMA.iter().any(|entry| entry.name == name);
+        let known = schema::entry(name).is_some();
         assert!(known, "{name}");
     }
 }
@@ -122,11 +287,11 @@ fn what_the_daemons_accept_we_accept() {
     let mut surprises = Vec::new();
     for path in files_in(&corpus) {
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-        for (index, line) in Document::parse(&fs::read(&path).unwrap()).lines().iter().enumerate() {
+        for (index, line) in Document::parse(&fs::read(&path).unwrap()).lines().enumerate() {
             if bad.contains(&(name.clone(), index + 1)) {
                 continue;
             }
-            let meaning = ntp_conf::directive::interpret(&name, index + 1, line);
+            let meaning = ntp_conf::directive::interpret(&name, index + 1, &line);
             let errors = meaning
                 .diagnostics
                 .into_iter()
@@ -141,10 +306,7 @@ fn what_the_daemons_accept_we_accept() {
 fn shipped_files_are_clean() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config/ntp.conf");
     let bytes = fs::read(&path).unwrap();
-    let mut loader = |_: &Path| -> Result<Vec<Loaded>, LoadError> {
-        Ok(vec![Loaded { path: path.clone(), content: bytes.clone() }])
-    };
-    let (configuration, findings) = ntp_conf::read(&path, &mut loader).unwrap();
+    let (configuration, findings) = ntp_conf::read(&path, &mut only(&path, &bytes)).unwrap();
     let wrong: Vec<String> = findings
         .iter()
         .filter(|finding| finding.severity != Severity::Note)

@@ -124,7 +124,7 @@ impl Diagnostic {
 pub(crate) struct Place<'a> {
     pub(crate) file: &'a str,
     pub(crate) number: usize,
-    pub(crate) line: &'a Line,
+    pub(crate) line: &'a Line<'a>,
 }
 
 /// The longest message: it may quote a word of any length.
@@ -179,7 +179,7 @@ mod tests {
     #[test]
     fn the_caret_stands_under_the_word_whatever_comes_before_it() {
         let document = Document::parse("pool\té.example ibrust # why\n".as_bytes());
-        let line = &document.lines()[0];
+        let line = &document.line(0).unwrap();
         let place = Place { file: "/etc/ntp.conf", number: 14, line };
         let span = line.tokens()[2].span.clone();
         let text =

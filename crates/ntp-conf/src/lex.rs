@@ -5,22 +5,22 @@
 //! at the next quote or at the end of the line.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use nom::branch::alt;
 use nom::bytes::complete::{tag, take_while, take_while1};
 use nom::combinator::{consumed, opt, recognize};
-use nom::multi::many0;
 use nom::sequence::{pair, preceded, terminated};
 use nom::{IResult, Parser as _};
 
 /// One word of a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Token {
+pub struct Token<'l> {
     /// Where it stands in the line, quotes included.
     pub span: Range<usize>,
-    /// What it says: quotes removed, bytes above 0x7f dropped as the daemons do.
-    pub text: String,
+    /// What it says: quotes removed, bytes above 0x7f dropped and cut at a NUL, as the daemons do.
+    pub text: Cow<'l, str>,
     /// It holds quotes, so it is a string and never a keyword.
     pub quoted: bool,
     /// It holds bytes that the daemons would drop or stop at.
@@ -29,14 +29,14 @@ pub struct Token {
 
 /// A line, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub(crate) struct Lexed {
-    pub(crate) tokens: Vec<Token>,
+pub(crate) struct Lexed<'l> {
+    pub(crate) tokens: Vec<Token<'l>>,
     /// Where the comment starts, its `#` included.
     pub(crate) comment: Option<usize>,
 }
 
 /// Takes any line apart; every byte lands in a token, a comment or the white space between.
-pub(crate) fn line(bytes: &[u8]) -> Lexed {
+pub(crate) fn line(bytes: &[u8]) -> Lexed<'_> {
     let mut lexed = Lexed::default();
     let mut rest = bytes;
     loop {
@@ -83,33 +83,28 @@ fn quoted(input: &[u8]) -> IResult<&[u8], &[u8]> {
     Ok((rest, raw))
 }
 
-fn describe(raw: &[u8], span: Range<usize>) -> Token {
-    let kept = |byte: &u8| byte.is_ascii() && *byte != b'"' && *byte != 0;
+fn describe(raw: &[u8], span: Range<usize>) -> Token<'_> {
     let strange = raw.iter().any(|byte| !byte.is_ascii() || byte.is_ascii_control());
-    Token {
-        span,
-        text: raw.iter().copied().filter(|byte| kept(byte)).map(char::from).collect(),
-        quoted: raw.contains(&b'"'),
-        strange,
-    }
+    let quoted = raw.contains(&b'"');
+    let text = match std::str::from_utf8(raw) {
+        Ok(text) if !strange && !quoted => Cow::Borrowed(text),
+        _ => {
+            let kept = raw.iter().copied().filter(|byte| byte.is_ascii() && *byte != b'"');
+            Cow::Owned(kept.take_while(|byte| *byte != 0).map(char::from).collect())
+        }
+    };
+    Token { span, text, quoted, strange }
 }
 
-/// Splits a file into lines, each with its terminator.
-pub(crate) fn lines(source: &[u8]) -> Vec<Range<usize>> {
-    let with_end = terminated(take_while(|byte| byte != b'\n'), tag("\n"));
-    let mut all = many0(recognize(with_end));
-    let found: IResult<&[u8], Vec<&[u8]>> = all.parse(source);
-    let (rest, whole) = found.unwrap_or((source, Vec::new()));
-    let mut start = 0_usize;
-    let mut ranges: Vec<Range<usize>> = Vec::with_capacity(whole.len().saturating_add(1));
-    for part in whole.into_iter().chain([rest]) {
-        let end = start.saturating_add(part.len());
-        ranges.push(start..end);
-        start = end;
+/// Where each line of a file ends, its terminator included.
+pub(crate) fn line_ends(source: &[u8]) -> Vec<usize> {
+    let newlines = source.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
+    let mut ends: Vec<usize> = newlines.map(|(index, _)| index.saturating_add(1)).collect();
+    // The last line may have no newline; a file that ends in one has no further, empty line.
+    if ends.last().copied().unwrap_or(0) < source.len() {
+        ends.push(source.len());
     }
-    // A file that ends in a newline has no further, empty line.
-    ranges.retain(|range| !range.is_empty());
-    ranges
+    ends
 }
 
 #[cfg(test)]
@@ -118,7 +113,13 @@ mod tests {
     use proptest::prelude::*;
 
     fn texts(input: &[u8]) -> Vec<String> {
-        line(input).tokens.into_iter().map(|token| token.text).collect()
+        line(input).tokens.into_iter().map(|token| token.text.into_owned()).collect()
+    }
+
+    fn lines(source: &[u8]) -> Vec<&[u8]> {
+        let ends = line_ends(source);
+        let starts = [0].into_iter().chain(ends.iter().copied());
+        starts.zip(&ends).map(|(start, end)| &source[start..*end]).collect()
     }
 
     #[test]
@@ -145,13 +146,14 @@ mod tests {
         let lexed = line("server 127.0.0.1é\n".as_bytes());
         assert_eq!(lexed.tokens[1].text, "127.0.0.1");
         assert!(lexed.tokens[1].strange);
+        // The daemons' strings end at a NUL, their words do not.
+        assert_eq!(texts(b"server 127.0.0.1\0x iburst"), ["server", "127.0.0.1", "iburst"]);
     }
 
     proptest! {
         #[test]
         fn tokens_are_in_order_and_within_the_line(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            for range in lines(&bytes) {
-                let text = &bytes[range];
+            for text in lines(&bytes) {
                 let mut last = 0;
                 for token in line(text).tokens {
                     prop_assert!(token.span.start >= last && token.span.end > token.span.start);
@@ -163,8 +165,7 @@ mod tests {
 
         #[test]
         fn lines_cover_every_byte_once(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
-            let joined: Vec<u8> = lines(&bytes).into_iter().flat_map(|range| bytes[range].to_vec()).collect();
-            prop_assert_eq!(joined, bytes);
+            prop_assert_eq!(lines(&bytes).concat(), bytes);
         }
     }
 }

@@ -9,13 +9,21 @@ mod cst;
 mod diagnostic;
 pub mod directive;
 pub mod edit;
+mod effective;
+mod grammar;
 mod lex;
 mod read;
-mod schema;
+pub mod schema;
 mod suggest;
+mod target;
 
 pub use cst::{Document, Line};
 pub use diagnostic::{Diagnostic, Location, Severity, Span};
+pub use effective::{Effective, effective, lines_of};
+pub use grammar::Dialect;
 pub use lex::Token;
-pub use read::{Configuration, FILE_LEN_MAX, INCLUDE_DEPTH_MAX, LoadError, Loaded, Loader, read};
-pub use schema::{Entry, SCHEMA, Support, Treatment};
+pub use read::{
+    At, Configuration, FILE_LEN_MAX, INCLUDE_DEPTH_MAX, Limits, LoadError, Loaded, Loader, Placed, Read,
+    drop_in_directory, read, read_within, values,
+};
+pub use target::{check_for, syntax_error, understood};

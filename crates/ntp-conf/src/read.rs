@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::cst::Document;
+use crate::cst::{Document, Line};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::directive::{
     Directive, Fudge, InterfaceRule, LeapFile, Restrict, Source, Switch, Tinker, Tos, interpret,
@@ -35,8 +35,14 @@ pub struct Loaded {
 
 /// Why a file could not be loaded, in words for a person.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct LoadError(pub String);
+pub enum LoadError {
+    /// There is none.
+    #[error("there is no such file")]
+    Missing,
+    /// Anything else.
+    #[error("{0}")]
+    Other(String),
+}
 
 /// Reads files for this crate, which never does so itself.
 pub trait Loader {
@@ -53,142 +59,281 @@ where
     }
 }
 
+/// How much is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The longest file.
+    pub file_len: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { file_len: FILE_LEN_MAX }
+    }
+}
+
+/// Where something stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct At {
+    /// Which of the files, in the order in which they were read.
+    pub file: u32,
+    /// The line, from 1.
+    pub line: u32,
+}
+
+/// Something a line says, and where it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Placed<T> {
+    /// What it says.
+    pub value: T,
+    /// Where.
+    pub at: At,
+}
+
+/// What lines say, without where they stand.
+pub fn values<T: Clone>(placed: &[Placed<T>]) -> Vec<T> {
+    placed.iter().map(|placed| placed.value.clone()).collect()
+}
+
 /// What a configuration says, from all of its files.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Configuration {
-    /// Sources, with the file and line that names each.
-    pub sources: Vec<(Source, PathBuf, usize)>,
+    /// The files, in the order in which they were read.
+    pub files: Vec<PathBuf>,
+    /// Sources.
+    pub sources: Vec<Placed<Source>>,
     /// Access rules, in order.
-    pub restrictions: Vec<Restrict>,
+    pub restrictions: Vec<Placed<Restrict>>,
     /// Where the frequency is remembered.
-    pub drift_file: Option<PathBuf>,
+    pub drift_file: Option<Placed<PathBuf>>,
     /// Parameters of clocks.
-    pub fudges: Vec<Fudge>,
+    pub fudges: Vec<Placed<Fudge>>,
     /// Thresholds of the discipline.
-    pub tinkers: Vec<Tinker>,
+    pub tinkers: Vec<Placed<Tinker>>,
     /// Thresholds of the selection.
-    pub selection: Vec<Tos>,
+    pub selection: Vec<Placed<Tos>>,
     /// The table of leap seconds.
-    pub leap_file: Option<LeapFile>,
+    pub leap_file: Option<Placed<LeapFile>>,
     /// `disable ntp`: leave the clock alone.
     pub discipline_disabled: bool,
     /// Where to listen.
-    pub interfaces: Vec<InterfaceRule>,
+    pub interfaces: Vec<Placed<InterfaceRule>>,
 }
 
-/// Reads `path` and what it includes. It goes on after errors, as the daemons do: what could be
-/// understood is in the configuration, what could not is in the diagnostics.
-pub fn read(path: &Path, loader: &mut dyn Loader) -> Result<(Configuration, Vec<Diagnostic>), LoadError> {
-    let mut reader =
-        Reader { loader, configuration: Configuration::default(), diagnostics: Vec::new(), includes: 0 };
-    for file in reader.loader.load(path)? {
-        reader.file(&file, 0);
+impl Configuration {
+    /// A place as `FILE:LINE`.
+    pub fn place(&self, at: At) -> String {
+        let file = usize::try_from(at.file).ok().and_then(|file| self.files.get(file));
+        format!("{}:{}", file.map_or_else(String::new, |path| path.display().to_string()), at.line)
     }
+}
+
+/// A configuration, what is wrong with it, and the text that it was read from.
+#[derive(Clone, Debug)]
+pub struct Read {
+    /// What it says.
+    pub configuration: Configuration,
+    /// What is wrong with it, in the order of the files.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The files' text, in the order of [`Configuration::files`].
+    pub documents: Vec<Document>,
+    /// Every line that says something, in the order in which they hold.
+    pub order: Vec<At>,
+}
+
+impl Read {
+    /// The line at a place.
+    pub fn line(&self, at: At) -> Option<Line<'_>> {
+        self.documents
+            .get(usize::try_from(at.file).ok()?)?
+            .line(usize::try_from(at.line).ok()?.checked_sub(1)?)
+    }
+}
+
+/// Reads `path`, what it includes, and what is in the directory `ntp.d` beside it. It goes on after
+/// errors, as the daemons do: what could be understood is in the configuration, what could not is in
+/// the diagnostics.
+pub fn read(path: &Path, loader: &mut dyn Loader) -> Result<(Configuration, Vec<Diagnostic>), LoadError> {
+    read_within(path, loader, Limits::default()).map(|read| (read.configuration, read.diagnostics))
+}
+
+/// The same, with the text, and within other limits.
+pub fn read_within(path: &Path, loader: &mut dyn Loader, limits: Limits) -> Result<Read, LoadError> {
+    let read = Read {
+        configuration: Configuration::default(),
+        diagnostics: Vec::new(),
+        documents: Vec::new(),
+        order: Vec::new(),
+    };
+    let mut reader = Reader { loader, limits, read, open: Vec::new(), includes: 0 };
+    let files = reader.loader.load(path)?;
+    reader.files(files);
+    reader.drop_ins(path);
     reader.note_duplicates();
-    if reader.configuration.sources.is_empty() {
+    if reader.read.configuration.sources.is_empty() {
         let mut finding = Diagnostic::of_file("W007", &path.display().to_string(), "no server is configured")
             .in_force("the clock runs by itself")
             .remedy("add one: ntpctl add-server NAME");
         finding.severity = Severity::Warning;
-        reader.diagnostics.push(finding);
+        reader.read.diagnostics.push(finding);
     }
-    Ok((reader.configuration, reader.diagnostics))
+    Ok(reader.read)
+}
+
+/// The directory of files that are read after the configuration file beside it, as in NTPsec.
+pub fn drop_in_directory(path: &Path) -> PathBuf {
+    path.with_file_name("ntp.d")
 }
 
 struct Reader<'l> {
     loader: &'l mut dyn Loader,
-    configuration: Configuration,
-    diagnostics: Vec<Diagnostic>,
+    limits: Limits,
+    read: Read,
+    /// The files that include the one that is being read.
+    open: Vec<PathBuf>,
     includes: usize,
 }
 
 impl Reader<'_> {
-    fn file(&mut self, file: &Loaded, depth: usize) {
-        let name = file.path.display().to_string();
-        if file.content.len() > FILE_LEN_MAX {
-            let message = format!("the file has more than {FILE_LEN_MAX} bytes");
-            let finding = Diagnostic::of_file("E009", &name, &message)
-                .in_force("nothing of it")
-                .remedy("a configuration is never that long: is this the right file?");
-            self.diagnostics.push(finding);
-            return;
-        }
-        let document = Document::parse(&file.content);
-        for (index, line) in document.lines().iter().enumerate() {
-            let number = index + 1;
-            let meaning = interpret(&name, number, line);
-            if self.diagnostics.len() < DIAGNOSTICS_MAX {
-                self.diagnostics.extend(meaning.diagnostics);
-            }
-            match meaning.directive {
-                Some(Directive::Include(target)) => self.include(&target, file, number, line, depth),
-                Some(directive) => self.apply(directive, file, number),
-                None => {}
+    fn drop_ins(&mut self, path: &Path) {
+        let directory = drop_in_directory(path);
+        match self.loader.load(&directory) {
+            Ok(files) => self.files(files),
+            Err(LoadError::Missing) => {}
+            Err(LoadError::Other(reason)) => {
+                let message = format!("cannot be read: {reason}");
+                let finding = Diagnostic::of_file("E010", &directory.display().to_string(), &message);
+                self.report([finding.in_force("everything but what is in it")]);
             }
         }
     }
 
-    fn include(&mut self, target: &str, from: &Loaded, number: usize, line: &crate::Line, depth: usize) {
+    fn files(&mut self, files: Vec<Loaded>) {
+        for file in files {
+            self.file(file);
+        }
+    }
+
+    fn file(&mut self, file: Loaded) {
+        let name = file.path.display().to_string();
+        if file.content.len() > self.limits.file_len {
+            let message = format!("the file has more than {} bytes", self.limits.file_len);
+            let finding = Diagnostic::of_file("E009", &name, &message)
+                .in_force("nothing of it")
+                .remedy("a configuration is never that long: is this the right file?");
+            self.report([finding]);
+            return;
+        }
+        let document = Document::parse(&file.content);
+        let number = u32::try_from(self.read.documents.len()).unwrap_or(u32::MAX);
+        // What it includes comes behind it in the list.
+        self.read.configuration.files.push(file.path.clone());
+        self.read.documents.push(Document::parse(b""));
+        self.open.push(file.path);
+        for (index, line) in document.lines().enumerate() {
+            let at = At { file: number, line: u32::try_from(index + 1).unwrap_or(u32::MAX) };
+            let meaning = interpret(&name, index + 1, &line);
+            if !line.tokens().is_empty() {
+                self.read.order.push(at);
+            }
+            self.report(meaning.diagnostics);
+            match meaning.directive {
+                Some(Directive::Include(target)) => self.include(&target, at, &line),
+                Some(directive) => self.apply(directive, at),
+                None => {}
+            }
+        }
+        self.open.pop();
+        if let Some(place) = usize::try_from(number).ok().and_then(|index| self.read.documents.get_mut(index))
+        {
+            *place = document;
+        }
+    }
+
+    fn report(&mut self, findings: impl IntoIterator<Item = Diagnostic>) {
+        let room = DIAGNOSTICS_MAX.saturating_sub(self.read.diagnostics.len());
+        self.read.diagnostics.extend(findings.into_iter().take(room));
+    }
+
+    fn include(&mut self, target: &str, at: At, line: &Line<'_>) {
+        let from = self.open.last().cloned().unwrap_or_default();
         // As NTPsec: relative to the including file. Classic ntpd takes the working directory,
         // which for a daemon is nowhere useful.
-        let path = from.path.parent().unwrap_or_else(|| Path::new("")).join(target);
-        let outcome = if depth >= INCLUDE_DEPTH_MAX {
-            Err(LoadError(format!("files include each other more than {INCLUDE_DEPTH_MAX} deep")))
+        let path = from.parent().unwrap_or_else(|| Path::new("")).join(target);
+        let outcome = if self.open.len() > INCLUDE_DEPTH_MAX {
+            Err(format!("files include each other more than {INCLUDE_DEPTH_MAX} deep"))
+        } else if self.open.contains(&path) {
+            Err("it includes itself".to_owned())
         } else if self.includes >= INCLUDES_MAX {
-            Err(LoadError(format!("more than {INCLUDES_MAX} files are included")))
+            Err(format!("more than {INCLUDES_MAX} files are included"))
         } else {
-            self.loader.load(&path)
+            self.loader.load(&path).map_err(|error| error.to_string())
         };
         match outcome {
             Ok(files) => {
                 self.includes += files.len();
-                for file in files {
-                    self.file(&file, depth + 1);
-                }
+                self.files(files);
             }
-            Err(LoadError(reason)) => {
-                let name = from.path.display().to_string();
+            Err(reason) => {
+                let name = from.display().to_string();
+                let number = usize::try_from(at.line).unwrap_or(usize::MAX);
                 let place = crate::diagnostic::Place { file: &name, number, line };
                 let span = line.tokens().get(1).map_or(0..1, |token| token.span.clone());
                 let message = format!("{} cannot be included: {reason}", path.display());
-                let finding = Diagnostic::new(Severity::Error, "E010", place, &span, &message)
-                    .in_force("everything but that file");
-                self.diagnostics.push(finding);
+                let finding = Diagnostic::new(Severity::Error, "E010", place, &span, &message);
+                self.report([finding.in_force("everything but that file")]);
             }
         }
     }
 
-    fn apply(&mut self, directive: Directive, file: &Loaded, number: usize) {
-        let configuration = &mut self.configuration;
+    fn apply(&mut self, directive: Directive, at: At) {
+        let configuration = &mut self.read.configuration;
         match directive {
-            Directive::Source(_) if configuration.sources.len() >= SOURCES_MAX => {
-                self.too_many_sources(file, number);
+            Directive::Source(_) if configuration.sources.len() >= SOURCES_MAX => self.too_many_sources(at),
+            Directive::Source(value) => configuration.sources.push(Placed { value, at }),
+            Directive::Unpeer(host) => {
+                let host = crate::edit::canonical_host(&host);
+                configuration
+                    .sources
+                    .retain(|source| crate::edit::canonical_host(&source.value.host) != host);
             }
-            Directive::Source(source) => configuration.sources.push((source, file.path.clone(), number)),
-            Directive::Restrict(restrict) => configuration.restrictions.push(restrict),
-            Directive::DriftFile(path) => configuration.drift_file = path.map(PathBuf::from),
-            Directive::Fudge(fudge) => configuration.fudges.push(fudge),
-            Directive::Tinker(tinkers) => configuration.tinkers.extend(tinkers),
-            Directive::Tos(found) => configuration.selection.extend(found),
-            Directive::LeapFile(found) => configuration.leap_file = Some(found),
+            Directive::Restrict(value) => configuration.restrictions.push(Placed { value, at }),
+            Directive::DriftFile(path) => {
+                configuration.drift_file = path.map(|path| Placed { value: PathBuf::from(path), at });
+            }
+            Directive::Fudge(value) => configuration.fudges.push(Placed { value, at }),
+            Directive::Tinker(tinkers) => {
+                configuration.tinkers.extend(tinkers.into_iter().map(|value| Placed { value, at }));
+            }
+            Directive::Tos(found) => {
+                configuration.selection.extend(found.into_iter().map(|value| Placed { value, at }));
+            }
+            Directive::LeapFile(value) => configuration.leap_file = Some(Placed { value, at }),
             Directive::Switch(switches) => {
                 for (Switch::Ntp, on) in switches {
                     configuration.discipline_disabled = !on;
                 }
             }
-            Directive::Interface(rule) => configuration.interfaces.push(rule),
+            Directive::Interface(value) => configuration.interfaces.push(Placed { value, at }),
             Directive::Include(_) => {}
         }
     }
 
-    fn too_many_sources(&mut self, file: &Loaded, number: usize) {
-        if !self.diagnostics.iter().any(|finding| finding.code == "E011") {
+    /// A finding about a whole line, whose text needs not be shown.
+    fn of_line(&self, severity: Severity, code: &'static str, at: At, message: &str) -> Diagnostic {
+        let path = usize::try_from(at.file).ok().and_then(|file| self.read.configuration.files.get(file));
+        let name = path.map_or_else(String::new, |path| path.display().to_string());
+        let mut finding = Diagnostic::of_file(code, &name, message);
+        finding.severity = severity;
+        finding.location.line = usize::try_from(at.line).unwrap_or(usize::MAX);
+        finding
+    }
+
+    fn too_many_sources(&mut self, at: At) {
+        if !self.read.diagnostics.iter().any(|finding| finding.code == "E011") {
             let message = format!("more than {SOURCES_MAX} sources");
-            let mut finding = Diagnostic::of_file("E011", &file.path.display().to_string(), &message)
-                .in_force("the first ones")
-                .remedy("four to ten are plenty");
-            finding.location.line = number;
-            self.diagnostics.push(finding);
+            let finding = self.of_line(Severity::Error, "E011", at, &message);
+            self.read.diagnostics.push(finding.in_force("the first ones").remedy("four to ten are plenty"));
         }
     }
 
@@ -196,21 +341,17 @@ impl Reader<'_> {
     fn note_duplicates(&mut self) {
         let mut seen = BTreeSet::new();
         let mut kept = Vec::new();
-        for (source, path, number) in std::mem::take(&mut self.configuration.sources) {
-            let key = (crate::edit::canonical_host(&source.host), source.family, source.options.port);
-            if seen.insert(key) {
-                kept.push((source, path, number));
+        for source in std::mem::take(&mut self.read.configuration.sources) {
+            let Source { host, family, options, .. } = &source.value;
+            if seen.insert((crate::edit::canonical_host(host), *family, options.port)) {
+                kept.push(source);
                 continue;
             }
-            let message = format!("line {number}: `{}` is named twice", source.host);
-            let mut finding = Diagnostic::of_file("W005", &path.display().to_string(), &message)
-                .in_force("the first line")
-                .remedy("delete one of them");
-            finding.severity = Severity::Warning;
-            finding.location.line = number;
-            self.diagnostics.push(finding);
+            let message = format!("line {}: `{host}` is named twice", source.at.line);
+            let finding = self.of_line(Severity::Warning, "W005", source.at, &message);
+            self.report([finding.in_force("the first line").remedy("delete one of them")]);
         }
-        self.configuration.sources = kept;
+        self.read.configuration.sources = kept;
     }
 }
 
@@ -229,7 +370,7 @@ mod tests {
 
     impl Loader for Shelf {
         fn load(&mut self, path: &Path) -> Result<Vec<Loaded>, LoadError> {
-            let content = self.0.get(path).cloned().ok_or_else(|| LoadError("no such file".to_owned()))?;
+            let content = self.0.get(path).cloned().ok_or(LoadError::Missing)?;
             Ok(vec![Loaded { path: path.to_owned(), content }])
         }
     }
@@ -245,7 +386,7 @@ mod tests {
             ("/etc/more/b.conf", "server b\n"),
         ]);
         let hosts: Vec<&str> =
-            configuration.sources.iter().map(|(source, _, _)| source.host.as_str()).collect();
+            configuration.sources.iter().map(|source| source.value.host.as_str()).collect();
         assert_eq!(hosts, ["a", "b", "c"]);
         assert_eq!(findings, []);
     }
@@ -254,7 +395,18 @@ mod tests {
     fn a_file_that_includes_itself_ends() {
         let (configuration, findings) = read_shelf(&[("/etc/ntp.conf", "includefile ntp.conf\nserver a\n")]);
         assert_eq!(configuration.sources.len(), 1);
-        assert!(findings.iter().any(|finding| finding.code == "E010"));
+        assert_eq!(findings.len(), 1);
+        assert!(findings[0].to_string().contains("it includes itself"), "{}", findings[0]);
+    }
+
+    #[test]
+    fn what_lies_in_the_directory_beside_it_is_read_last() {
+        let (configuration, findings) =
+            read_shelf(&[("/etc/ntp.conf", "server a\n"), ("/etc/ntp.d", "server b\nunpeer a\n")]);
+        let hosts: Vec<&str> =
+            configuration.sources.iter().map(|source| source.value.host.as_str()).collect();
+        assert_eq!((hosts, findings), (vec!["b"], vec![]));
+        assert_eq!(configuration.place(configuration.sources[0].at), "/etc/ntp.d:1");
     }
 
     #[test]
@@ -268,14 +420,18 @@ mod tests {
     fn a_missing_include_is_an_error_and_the_rest_is_in_force() {
         let (configuration, findings) = read_shelf(&[("/etc/ntp.conf", "includefile /no\nserver a\n")]);
         assert_eq!(configuration.sources.len(), 1);
-        assert!(findings[0].to_string().contains("/no cannot be included: no such file"), "{}", findings[0]);
+        assert!(
+            findings[0].to_string().contains("/no cannot be included: there is no such file"),
+            "{}",
+            findings[0]
+        );
     }
 
     #[test]
     fn the_first_of_two_equal_servers_wins() {
         let (configuration, findings) = read_shelf(&[("/etc/ntp.conf", "server a prefer\nserver A.\n")]);
         assert_eq!(configuration.sources.len(), 1);
-        assert!(configuration.sources[0].0.options.prefer);
+        assert!(configuration.sources[0].value.options.prefer);
         assert_eq!((findings[0].code, findings[0].location.line), ("W005", 2));
     }
 

@@ -25,6 +25,13 @@ pub enum ReadError {
     Other(io::Error),
 }
 
+impl ReadError {
+    /// Whether nothing is there.
+    pub const fn is_missing(&self) -> bool {
+        matches!(self, Self::Missing)
+    }
+}
+
 impl From<io::Error> for ReadError {
     fn from(error: io::Error) -> Self {
         if error.kind() == io::ErrorKind::NotFound {
@@ -40,6 +47,11 @@ impl From<io::Error> for ReadError {
 /// The file at `path`; or, if it is a directory, every `*.conf` in it in the order of their names.
 /// Of a file longer than `length_max` only one byte more than that is read, which shows that it is.
 pub fn load(path: &Path, length_max: usize) -> Result<Vec<Content>, ReadError> {
+    load_with(path, "conf", length_max)
+}
+
+/// The same for another ending of names.
+pub fn load_with(path: &Path, ending: &str, length_max: usize) -> Result<Vec<Content>, ReadError> {
     let metadata = fs::metadata(path)?;
     if !metadata.is_dir() {
         return Ok(vec![load_file(path, length_max)?]);
@@ -47,7 +59,7 @@ pub fn load(path: &Path, length_max: usize) -> Result<Vec<Content>, ReadError> {
     let mut files: Vec<PathBuf> = fs::read_dir(path)?
         .filter_map(Result::ok)
         .map(|entry| entry.path())
-        .filter(|file| file.extension().is_some_and(|extension| extension == "conf") && file.is_file())
+        .filter(|file| file.extension().is_some_and(|extension| extension == ending) && file.is_file())
         .collect();
     files.sort();
     files.iter().map(|file| load_file(file, length_max)).collect()

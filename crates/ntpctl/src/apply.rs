@@ -16,10 +16,10 @@ const BACKUPS_KEPT: usize = 10;
 #[derive(Debug)]
 pub(crate) struct Applied<'a> {
     path: &'a Path,
-    old: &'a [u8],
+    old: Option<&'a [u8]>,
     new: &'a [u8],
-    /// Where the old file is kept.
-    pub(crate) backup: PathBuf,
+    /// Where the old file is kept, if there was one.
+    pub(crate) backup: Option<PathBuf>,
     /// Held as long as the change may be taken back.
     _lock: Lock,
 }
@@ -28,22 +28,65 @@ impl<'a> Applied<'a> {
     /// Keeps the old file, then replaces it, unless somebody else changed it meanwhile.
     pub(crate) fn write(
         path: &'a Path,
-        old: &'a [u8],
+        old: Option<&'a [u8]>,
         new: &'a [u8],
         backups: &Path,
     ) -> Result<Self, Failure> {
+        let not_written = |error: ReplaceError| Failure::NotWritten(error.to_string());
+        if let (None, Some(folder)) = (old, path.parent()) {
+            fs::create_dir_all(folder).map_err(|error| {
+                Failure::NotWritten(format!("{} cannot be made: {error}", folder.display()))
+            })?;
+        }
         let lock = lock(path)?;
-        let backup = back_up(path, old, backups).map_err(|error| {
+        let backup = old.map(|old| back_up(path, old, backups)).transpose().map_err(|error| {
             Failure::NotWritten(format!("the old file cannot be kept in {}: {error}", backups.display()))
         })?;
-        replace(path, new, Some(old), 0o644).map_err(|error| Failure::NotWritten(error.to_string()))?;
+        if old.is_none() && path.exists() {
+            return Err(Failure::NotWritten(format!(
+                "{} was made by somebody else meanwhile",
+                path.display()
+            )));
+        }
+        replace(path, new, old, 0o644).map_err(not_written)?;
         Ok(Self { path, old, new, backup, _lock: lock })
     }
 
     /// Puts the old file back, unless somebody else has changed the new one.
     pub(crate) fn take_back(&self) -> Result<(), ReplaceError> {
-        replace(self.path, self.old, Some(self.new), 0o644)
+        match self.old {
+            Some(old) => replace(self.path, old, Some(self.new), 0o644),
+            None => self.remove(),
+        }
     }
+}
+
+impl Applied<'_> {
+    /// There was no file before.
+    fn remove(&self) -> Result<(), ReplaceError> {
+        let write = |source| ReplaceError::Write { path: self.path.to_owned(), source };
+        if fs::read(self.path).map_err(write)? != self.new {
+            return Err(ReplaceError::Changed { path: self.path.to_owned() });
+        }
+        fs::remove_file(self.path).map_err(write)
+    }
+}
+
+/// The older versions of a file that are kept, the newest first.
+pub(crate) fn backups(path: &Path, folder: &Path) -> Vec<PathBuf> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    let mut kept: Vec<PathBuf> =
+        entries.map(|entry| entry.path()).filter(|file| is_backup_of(file, &name)).collect();
+    kept.sort();
+    kept.reverse();
+    kept
+}
+
+/// When one was written, seconds since 1970.
+pub(crate) fn written_at(backup: &Path) -> Option<i64> {
+    let name = backup.file_name()?.to_string_lossy().into_owned();
+    name.rsplit('.').nth(1)?.parse().ok()
 }
 
 /// A lock that is let go of even while a child that was just forked still has the file open.
@@ -62,8 +105,12 @@ impl Drop for Lock {
 fn lock(path: &Path) -> Result<Lock, Failure> {
     let refuse =
         |error: io::Error| Failure::NotWritten(format!("{} cannot be locked: {error}", path.display()));
-    let real = fs::canonicalize(path).map_err(refuse)?;
-    let folder = File::open(real.parent().unwrap_or_else(|| Path::new("/"))).map_err(refuse)?;
+    let folder = match fs::canonicalize(path) {
+        Ok(real) => real.parent().unwrap_or_else(|| Path::new("/")).to_owned(),
+        // A file that does not exist yet, or a link that leads nowhere: the write will tell.
+        Err(_) => path.parent().unwrap_or_else(|| Path::new("/")).to_owned(),
+    };
+    let folder = File::open(folder).map_err(refuse)?;
     match folder.try_lock() {
         Ok(()) => Ok(Lock(folder)),
         Err(fs::TryLockError::WouldBlock) => {
@@ -81,14 +128,7 @@ fn back_up(path: &Path, old: &[u8], folder: &Path) -> Result<PathBuf, String> {
     // Fixed width, so that names sort by age.
     let backup = folder.join(format!("{name}.{:012}.{:09}", now.as_secs(), now.subsec_nanos()));
     replace(&backup, old, None, 0o600).map_err(|error| error.to_string())?;
-    let mut kept: Vec<PathBuf> = fs::read_dir(folder)
-        .map_err(|error| error.to_string())?
-        .filter_map(Result::ok)
-        .map(|entry| entry.path())
-        .filter(|file| is_backup_of(file, &name))
-        .collect();
-    kept.sort();
-    for oldest in kept.iter().rev().skip(BACKUPS_KEPT) {
+    for oldest in backups(path, folder).iter().skip(BACKUPS_KEPT) {
         fs::remove_file(oldest).map_err(|error| error.to_string())?;
     }
     Ok(backup)
@@ -122,9 +162,9 @@ mod tests {
         let backups = folder.join("backup");
         fs::write(&path, "old").unwrap();
         for _ in 0..15 {
-            let applied = Applied::write(&path, b"old", b"new", &backups).unwrap();
+            let applied = Applied::write(&path, Some(b"old"), b"new", &backups).unwrap();
             assert_eq!(fs::read(&path).unwrap(), b"new");
-            assert_eq!(fs::read(&applied.backup).unwrap(), b"old");
+            assert_eq!(fs::read(applied.backup.as_ref().unwrap()).unwrap(), b"old");
             applied.take_back().unwrap();
             assert_eq!(fs::read(&path).unwrap(), b"old");
         }
@@ -137,11 +177,11 @@ mod tests {
         let folder = scratch("race");
         let path = folder.join("ntp.conf");
         fs::write(&path, "theirs").unwrap();
-        let failure = Applied::write(&path, b"old", b"new", &folder.join("backup")).unwrap_err();
+        let failure = Applied::write(&path, Some(b"old"), b"new", &folder.join("backup")).unwrap_err();
         assert!(failure.to_string().contains("somebody else"), "{failure}");
         fs::write(&path, "old").unwrap();
-        let applied = Applied::write(&path, b"old", b"new", &folder.join("backup")).unwrap();
-        let second = Applied::write(&path, b"new", b"newer", &folder.join("backup")).unwrap_err();
+        let applied = Applied::write(&path, Some(b"old"), b"new", &folder.join("backup")).unwrap();
+        let second = Applied::write(&path, Some(b"new"), b"newer", &folder.join("backup")).unwrap_err();
         assert!(second.to_string().contains("another ntpctl"), "{second}");
         fs::write(&path, "theirs").unwrap();
         assert!(applied.take_back().is_err());

@@ -1,39 +1,102 @@
 //! `ntpctl check`: everything that is wrong with a configuration.
 
 use std::io::Write;
+use std::path::{Path, PathBuf};
 
-use ntp_conf::{Diagnostic, Severity};
+use ntp_conf::{Diagnostic, Dialect, Severity, check_for};
+use serde::Serialize;
 
-use crate::cli::Check;
+use crate::cli::{Check, Daemon};
 use crate::exit::{Exit, Failure};
 use crate::file;
 
 /// Findings printed; more would hide the first ones.
 const FINDINGS_SHOWN: usize = 100;
 
+/// Where the configuration is.
+const PATH: &str = "/etc/ntp.conf";
+
+/// One file's findings, for programs.
+#[derive(Debug, Serialize)]
+struct Report {
+    file: String,
+    diagnostics: Vec<Finding>,
+}
+
+/// One finding, for programs.
+#[derive(Debug, Serialize)]
+struct Finding {
+    file: String,
+    line: usize,
+    column: usize,
+    severity: String,
+    code: &'static str,
+    message: String,
+    in_force: String,
+    remedy: String,
+}
+
+impl Finding {
+    fn of(finding: &Diagnostic) -> Self {
+        Self {
+            file: finding.location.file.clone(),
+            line: finding.location.line,
+            column: finding.location.column,
+            severity: finding.severity.to_string(),
+            code: finding.code,
+            message: finding.message.clone(),
+            in_force: finding.in_force.clone(),
+            remedy: finding.remedy.clone(),
+        }
+    }
+}
+
 pub(crate) fn run(request: &Check, out: &mut dyn Write) -> Result<Exit, Failure> {
-    let outcome = file::read(&request.config).and_then(|content| file::interpret(&request.config, &content));
-    let findings = match outcome {
-        Ok((_, findings)) => findings,
-        // For `check`, a file that cannot be read is one with an error.
-        Err(Failure::Refused(reason)) => return Err(Failure::Usage(reason)),
-        Err(failure) => return Err(failure),
-    };
+    let mut files: Vec<PathBuf> = request.files.iter().chain(&request.config).cloned().collect();
+    if files.is_empty() {
+        files.push(PathBuf::from(PATH));
+    }
+    let mut worst = None;
+    for path in &files {
+        let findings = findings(path, request)?;
+        worst = worst.max(findings.iter().map(|finding| finding.severity).max());
+        if request.json {
+            let diagnostics = findings.iter().map(Finding::of).collect();
+            let report = Report { file: path.display().to_string(), diagnostics };
+            let text = serde_json::to_string(&report).map_err(std::io::Error::other)?;
+            writeln!(out, "{text}")?;
+        } else {
+            print(path, &findings, out)?;
+        }
+    }
+    Ok(match worst {
+        Some(Severity::Error) => Exit::Usage,
+        Some(Severity::Warning) if request.strict => Exit::Refused,
+        _ => Exit::Done,
+    })
+}
+
+/// What this daemon has against a file, or another one.
+fn findings(path: &Path, request: &Check) -> Result<Vec<Diagnostic>, Failure> {
+    // For `check`, a file that cannot be read is one with an error.
+    let read =
+        file::read_all(path, request.max_size).map_err(|failure| Failure::Usage(failure.to_string()))?;
+    Ok(match request.target {
+        Daemon::Classic => check_for(Dialect::Classic, &read),
+        Daemon::Ntpsec => check_for(Dialect::Ntpsec, &read),
+        Daemon::Ours => read.diagnostics,
+    })
+}
+
+fn print(path: &Path, findings: &[Diagnostic], out: &mut dyn Write) -> Result<(), Failure> {
     for finding in findings.iter().take(FINDINGS_SHOWN) {
         writeln!(out, "{finding}\n")?;
     }
     if findings.len() > FINDINGS_SHOWN {
         writeln!(out, "and {} more findings", findings.len() - FINDINGS_SHOWN)?;
     }
-    writeln!(out, "{}: {}", request.config.display(), summary(&findings))?;
-    let has = |severity| findings.iter().any(|finding| finding.severity == severity);
-    Ok(if has(Severity::Error) {
-        Exit::Usage
-    } else if request.strict && has(Severity::Warning) {
-        Exit::Refused
-    } else {
-        Exit::Done
-    })
+    writeln!(out, "{}: {}", path.display(), summary(findings))?;
+    Ok(())
 }
 
 fn summary(findings: &[Diagnostic]) -> String {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{ArgAction, Args, Parser, Subcommand};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 /// Edits ntp.conf without disturbing it, restarts ntpd, and checks that the edit works.
 #[derive(Clone, Debug, Parser)]
@@ -21,7 +21,7 @@ pub struct Options {
 
 const AFTER_HELP: &str = "Exit status: 0 done or nothing to do, 1 usage (check: errors), 2 refused \
 (check --strict: warnings), 3 could not write, 4 written but not restarted, 5 restart failed and rolled back, \
-6 the new server did not answer and was rolled back, 10 --dry-run would change the file.";
+6 the change did not work and was rolled back (status, query: no time), 10 --dry-run would change the file.";
 
 /// The commands.
 #[derive(Clone, Debug, Subcommand)]
@@ -29,10 +29,80 @@ pub enum Command {
     /// Add a server: edit, show the difference, write, restart, wait for its answer; roll back if
     /// none comes
     AddServer(AddServer),
+    /// Remove a server
+    RemoveServer(RemoveServer),
+    /// Take the comment sign off a server
+    EnableServer(OneServer),
+    /// Comment a server out
+    DisableServer(OneServer),
+    /// Put another server in the place of one; its options stay
+    ReplaceServer(ReplaceServer),
+    /// Have these servers and no others
+    SetServers(SetServers),
+    /// Give a server an option
+    SetOption(SetOption),
+    /// Take an option from a server
+    UnsetOption(UnsetOption),
+    /// Set a value: `driftfile FILE`, `tinker panic 0`, `tos minsane 3`
+    Set(SetValue),
+    /// Take a value back, so that its default holds
+    Unset(SetValue),
+    /// Show the servers, and where each of them stands
+    List(List),
     /// Say what is wrong with a configuration
     Check(Check),
+    /// Say what a directive or a line means; without one, what the whole configuration comes to
+    Explain(Explain),
+    /// Show what has changed since an older version of the file
+    Diff(Version),
+    /// List the older versions of the file
+    Log(Log),
+    /// Go back to an older version of the file
+    Rollback(Rollback),
+    /// Turn the configuration of chrony, systemd-timesyncd or ntpd-rs into an ntp.conf
+    Import(Import),
+    /// Ask ntpd whether the clock is right
+    Status(Status),
+    /// Ask any server for the time, without setting anything
+    Query(Query),
+    /// Restart ntpd, and wait until it serves
+    Restart,
+    /// Print the completions of a shell
+    Completions(Completions),
     /// Run a configuration in a simulated world, and show how well the clock would be kept
     Simulate(Simulate),
+}
+
+/// Which file.
+#[derive(Clone, Debug, Args)]
+pub struct Target {
+    /// Configuration file
+    #[arg(short = 'c', long = "config", value_name = "FILE", default_value = "/etc/ntp.conf")]
+    pub config: PathBuf,
+}
+
+/// How a change is made.
+#[derive(Clone, Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "independent switches of a command line")]
+pub struct Apply {
+    /// Configuration file
+    #[arg(short = 'c', long = "config", value_name = "FILE", default_value = "/etc/ntp.conf")]
+    pub config: PathBuf,
+    /// Write into ntp.d/ntpctl.conf beside the configuration file, not into the file itself
+    #[arg(long)]
+    pub drop_in: bool,
+    /// Only show what would change
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Write, but do not restart
+    #[arg(long)]
+    pub no_restart: bool,
+    /// Leave the change in place even if it does not work
+    #[arg(long)]
+    pub no_rollback: bool,
+    /// How long to wait until the change works, instead of the settings' answer-timeout
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub wait: Option<u64>,
 }
 
 /// `simulate`
@@ -59,7 +129,19 @@ pub struct AddServer {
     /// Name or address of the server
     #[arg(value_name = "NAME")]
     pub host: String,
-    /// Eight quick packets at the start (the default)
+    /// More options, as in the file: `minpoll 4 maxpoll 6`
+    #[arg(value_name = "OPTION")]
+    pub options: Vec<String>,
+    /// It is a name with many servers behind it
+    #[arg(long)]
+    pub pool: bool,
+    /// Use its IPv4 addresses only
+    #[arg(short = '4', long, conflicts_with = "ipv6")]
+    pub ipv4: bool,
+    /// Use its IPv6 addresses only
+    #[arg(short = '6', long)]
+    pub ipv6: bool,
+    /// Quick packets at the start (the default)
     #[arg(long, conflicts_with = "no_iburst")]
     pub iburst: bool,
     /// No quick packets at the start
@@ -71,15 +153,138 @@ pub struct AddServer {
     /// Its UDP port, if not 123
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub port: Option<u16>,
-    /// Only show what would change
+    /// If it is there with other options, replace them
+    #[arg(long, conflicts_with = "merge")]
+    pub replace: bool,
+    /// If it is there with other options, add these
     #[arg(long)]
-    pub dry_run: bool,
-    /// Write, but do not restart
+    pub merge: bool,
+    /// How
+    #[command(flatten)]
+    pub apply: Apply,
+}
+
+/// `remove-server`
+#[derive(Clone, Debug, Args)]
+pub struct RemoveServer {
+    /// Name or address of the server
+    #[arg(value_name = "NAME")]
+    pub host: String,
+    /// Comment its lines out instead
     #[arg(long)]
-    pub no_restart: bool,
-    /// Configuration file
-    #[arg(short = 'c', long = "config", value_name = "FILE", default_value = "/etc/ntp.conf")]
-    pub config: PathBuf,
+    pub comment: bool,
+    /// A server that is not there is a failure
+    #[arg(long)]
+    pub strict: bool,
+    /// How
+    #[command(flatten)]
+    pub apply: Apply,
+}
+
+/// `enable-server`, `disable-server`
+#[derive(Clone, Debug, Args)]
+pub struct OneServer {
+    /// Name or address of the server
+    #[arg(value_name = "NAME")]
+    pub host: String,
+    /// How
+    #[command(flatten)]
+    pub apply: Apply,
+}
+
+/// `replace-server`
+#[derive(Clone, Debug, Args)]
+pub struct ReplaceServer {
+    /// The one that goes
+    #[arg(value_name = "OLD")]
+    pub old: String,
+    /// The one that comes
+    #[arg(value_name = "NEW")]
+    pub new: String,
+    /// How
+    #[command(flatten)]
+    pub apply: Apply,
+}
+
+/// `set-servers`
+#[derive(Clone, Debug, Args)]
+pub struct SetServers {
+    /// Their names or addresses
+    #[arg(value_name = "NAME", required = true)]
+    pub hosts: Vec<String>,
+    /// New ones are names with many servers behind them
+    #[arg(long)]
+    pub pool: bool,
+    /// How
+    #[command(flatten)]
+    pub apply: Apply,
+}
+
+/// `set-option`
+#[derive(Clone, Debug, Args)]
+pub struct SetOption {
+    /// Name or address of the server
+    #[arg(value_name = "NAME")]
+    pub host: String,
+    /// The option
+    #[arg(value_name = "OPTION")]
+    pub option: String,
+    /// Its value, if it takes one
+    #[arg(value_name = "VALUE")]
+    pub value: Option<String>,
+    /// How
+    #[command(flatten)]
+    pub apply: Apply,
+}
+
+/// `unset-option`
+#[derive(Clone, Debug, Args)]
+pub struct UnsetOption {
+    /// Name or address of the server
+    #[arg(value_name = "NAME")]
+    pub host: String,
+    /// The option
+    #[arg(value_name = "OPTION")]
+    pub option: String,
+    /// How
+    #[command(flatten)]
+    pub apply: Apply,
+}
+
+/// `set`, `unset`
+#[derive(Clone, Debug, Args)]
+pub struct SetValue {
+    /// The directive, and what it is set to
+    #[arg(value_name = "WORD", required = true, allow_negative_numbers = true)]
+    pub words: Vec<String>,
+    /// How
+    #[command(flatten)]
+    pub apply: Apply,
+}
+
+/// `list`
+#[derive(Clone, Debug, Args)]
+pub struct List {
+    /// Servers that are commented out as well
+    #[arg(long)]
+    pub all: bool,
+    /// For programs
+    #[arg(long)]
+    pub json: bool,
+    /// Which file
+    #[command(flatten)]
+    pub target: Target,
+}
+
+/// For whom a configuration is checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Daemon {
+    /// This ntpd
+    Ours,
+    /// Classic ntpd 4.2.8
+    Classic,
+    /// NTPsec 1.2
+    Ntpsec,
 }
 
 /// `check`
@@ -88,7 +293,121 @@ pub struct Check {
     /// Warnings count as well
     #[arg(long)]
     pub strict: bool,
+    /// Say at what another daemon would stumble
+    #[arg(long, value_enum, default_value_t = Daemon::Ours)]
+    pub target: Daemon,
+    /// For programs
+    #[arg(long)]
+    pub json: bool,
+    /// Read files of up to so many bytes
+    #[arg(long, value_name = "BYTES", default_value_t = ntp_conf::FILE_LEN_MAX)]
+    pub max_size: usize,
+    /// Configuration files; /etc/ntp.conf where none is named
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
     /// Configuration file
-    #[arg(short = 'c', long = "config", value_name = "FILE", default_value = "/etc/ntp.conf")]
-    pub config: PathBuf,
+    #[arg(short = 'c', long = "config", value_name = "FILE", conflicts_with = "files")]
+    pub config: Option<PathBuf>,
+}
+
+/// `explain`
+#[derive(Clone, Debug, Args)]
+pub struct Explain {
+    /// A directive, or a whole line
+    #[arg(value_name = "DIRECTIVE|LINE", allow_hyphen_values = true)]
+    pub words: Vec<String>,
+    /// Which file
+    #[command(flatten)]
+    pub target: Target,
+}
+
+/// `diff`
+#[derive(Clone, Debug, Args)]
+pub struct Version {
+    /// Which of the older versions, as `log` counts them
+    #[arg(value_name = "N", default_value_t = 1)]
+    pub number: usize,
+    /// Which file
+    #[command(flatten)]
+    pub target: Target,
+}
+
+/// `log`
+#[derive(Clone, Debug, Args)]
+pub struct Log {
+    /// Which file
+    #[command(flatten)]
+    pub target: Target,
+}
+
+/// `rollback`
+#[derive(Clone, Debug, Args)]
+pub struct Rollback {
+    /// Which of the older versions, as `log` counts them
+    #[arg(value_name = "N", default_value_t = 1)]
+    pub number: usize,
+    /// How
+    #[command(flatten)]
+    pub apply: Apply,
+}
+
+/// Whose configuration it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// chrony.conf
+    Chrony,
+    /// systemd's timesyncd.conf
+    Timesyncd,
+    /// ntpd-rs' ntp.toml
+    NtpdRs,
+}
+
+/// `import`
+#[derive(Clone, Debug, Args)]
+pub struct Import {
+    /// The file
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// What it is, if its name and content do not tell
+    #[arg(long, value_enum)]
+    pub format: Option<Format>,
+    /// Write the result here instead of printing it; nothing is replaced
+    #[arg(short = 'o', long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// `status`
+#[derive(Clone, Debug, Args)]
+pub struct Status {
+    /// For programs
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `query`
+#[derive(Clone, Debug, Args)]
+pub struct Query {
+    /// Names or addresses; `HOST:PORT` for another port than 123
+    #[arg(value_name = "HOST", required = true)]
+    pub hosts: Vec<String>,
+    /// Use IPv4 only
+    #[arg(short = '4', long, conflicts_with = "ipv6")]
+    pub ipv4: bool,
+    /// Use IPv6 only
+    #[arg(short = '6', long)]
+    pub ipv6: bool,
+    /// Packets to each address; the least delayed counts
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=8))]
+    pub samples: u8,
+    /// For programs
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `completions`
+#[derive(Clone, Debug, Args)]
+pub struct Completions {
+    /// Whose
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
 }

@@ -2,10 +2,17 @@
 
 use std::path::Path;
 
-use ntp_conf::{Configuration, Diagnostic, FILE_LEN_MAX, LoadError, Loaded, Severity};
+use ntp_conf::directive::interpret as interpret_line;
+use ntp_conf::{
+    Configuration, Diagnostic, Document, FILE_LEN_MAX, Limits, LoadError, Loaded, Read, Severity,
+};
 use ntp_os::config_files::{self, ReadError};
+use ntpd::load_files;
 
 use crate::exit::Failure;
+
+/// Of what makes no sense, the first lines say enough.
+const ERRORS_SHOWN: usize = 5;
 
 /// The file's bytes.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
@@ -18,17 +25,53 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
         .map_err(|error: ReadError| refuse(format!("cannot be read: {error}")))
 }
 
-/// What the configuration says and what is wrong with it, if the file at `path` holds `content`.
-pub(crate) fn interpret(path: &Path, content: &[u8]) -> Result<(Configuration, Vec<Diagnostic>), Failure> {
+/// The file's bytes, if it exists.
+pub(crate) fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
+    match std::fs::symlink_metadata(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        _ => read(path).map(Some),
+    }
+}
+
+fn unreadable(path: &Path, error: &LoadError) -> Failure {
+    Failure::Refused(format!("{}: cannot be read: {error}", path.display()))
+}
+
+/// A configuration with all of its files.
+pub(crate) fn read_all(path: &Path, length_max: usize) -> Result<Read, Failure> {
+    if path.is_dir() {
+        return Err(Failure::Refused(format!("{}: is a directory; name the file in it", path.display())));
+    }
+    let limits = Limits { file_len: length_max };
+    ntp_conf::read_within(path, &mut |wanted: &Path| load_files(wanted, length_max), limits)
+        .map_err(|error| unreadable(path, &error))
+}
+
+/// What the configuration at `main` says and what is wrong with it, if the file at `path` holds
+/// `content`. That file may be the configuration itself, one that it includes, or one in `ntp.d`
+/// that does not exist yet.
+pub(crate) fn interpret(
+    main: &Path,
+    path: &Path,
+    content: &[u8],
+) -> Result<(Configuration, Vec<Diagnostic>), Failure> {
+    let changed = || Loaded { path: path.to_owned(), content: content.to_vec() };
     let mut loader = |wanted: &Path| {
         if wanted == path {
-            return Ok(vec![Loaded { path: path.to_owned(), content: content.to_vec() }]);
+            return Ok(vec![changed()]);
         }
-        let found = config_files::load(wanted, FILE_LEN_MAX).map_err(|error| LoadError(error.to_string()))?;
-        Ok(found.into_iter().map(|(path, content)| Loaded { path, content }).collect())
+        let mut files = match load_files(wanted, FILE_LEN_MAX) {
+            Err(LoadError::Missing) if path.parent() == Some(wanted) => Vec::new(),
+            other => other?,
+        };
+        match files.iter_mut().find(|file| file.path == path) {
+            Some(file) => *file = changed(),
+            None if path.parent() == Some(wanted) => files.push(changed()),
+            None => {}
+        }
+        Ok(files)
     };
-    ntp_conf::read(path, &mut loader)
-        .map_err(|error| Failure::Refused(format!("{}: cannot be read: {error}", path.display())))
+    ntp_conf::read(main, &mut loader).map_err(|error| unreadable(main, &error))
 }
 
 /// Only those that make a file unfit to be edited.
@@ -36,8 +79,16 @@ pub(crate) fn errors(findings: &[Diagnostic]) -> Vec<&Diagnostic> {
     findings.iter().filter(|finding| finding.severity == Severity::Error).collect()
 }
 
+/// What is made by somebody else is not ours to edit.
+pub(crate) fn refuse_foreign(path: &Path, content: &[u8]) -> Result<(), Failure> {
+    match foreign_owner(content) {
+        Some(owner) => Err(Failure::Refused(format!("{} is not edited: {owner}", path.display()))),
+        None => Ok(()),
+    }
+}
+
 /// Why a file must not be edited by hand or by us, if somebody else makes it.
-pub(crate) fn foreign_owner(content: &[u8]) -> Option<&'static str> {
+fn foreign_owner(content: &[u8]) -> Option<&'static str> {
     let text = String::from_utf8_lossy(content);
     let head: String = text.lines().take(10).collect::<Vec<&str>>().join("\n");
     if head.contains("This file was copied from") {
@@ -48,6 +99,32 @@ pub(crate) fn foreign_owner(content: &[u8]) -> Option<&'static str> {
         return Some("it is a template; edit what the template is filled with");
     }
     None
+}
+
+/// A file that makes less sense than not is something else: an edit of it would help nobody.
+pub(crate) fn refuse_if_no_configuration(path: &Path, content: &[u8]) -> Result<(), Failure> {
+    let refuse = |reason: String| Err(Failure::Refused(format!("{}: {reason}", path.display())));
+    if content.len() > FILE_LEN_MAX {
+        return refuse(format!("the file has more than {FILE_LEN_MAX} bytes; is this the right one?"));
+    }
+    let document = Document::parse(content);
+    let name = path.display().to_string();
+    let (mut understood, mut wrong) = (0, Vec::new());
+    for (index, line) in document.lines().enumerate().filter(|(_, line)| !line.tokens().is_empty()) {
+        let findings = interpret_line(&name, index + 1, &line).diagnostics;
+        match findings.into_iter().find(|finding| finding.severity == Severity::Error) {
+            Some(error) => wrong.push(error),
+            None => understood += 1,
+        }
+    }
+    if wrong.len() <= understood {
+        return Ok(());
+    }
+    let shown: Vec<String> = wrong.iter().take(ERRORS_SHOWN).map(ToString::to_string).collect();
+    refuse(format!(
+        "more of its lines are wrong than right; is this the right file?\n\n{}",
+        shown.join("\n\n")
+    ))
 }
 
 /// Who says that the file is theirs, though it could be edited.

@@ -1,26 +1,39 @@
 //! The administrator's tool: one command for each change to ntp.conf, which cannot go wrong halfway.
 //!
-//! `add_server.rs` is the order of events; `file.rs` reads and judges, `apply.rs` writes and
-//! restores, `service.rs` restarts, `verify.rs` asks the daemon whether it works. `simulate/` shows
-//! beforehand what would become of a configuration.
+//! `edit.rs` plans, `change.rs` is the order of events; `file.rs` reads and judges, `apply.rs` writes
+//! and restores, `service.rs` restarts, `verify.rs` asks the daemon whether it works. `check.rs`,
+//! `list.rs`, `explain.rs` and `history.rs` only look, `import/` reads what other daemons left,
+//! `status.rs` and `query.rs` ask over the network. `simulate/` shows beforehand what would become of
+//! a configuration.
 #![forbid(unsafe_code)]
 
-mod add_server;
 mod apply;
+mod change;
 mod check;
 pub mod cli;
+mod edit;
 pub mod exit;
+mod explain;
 mod file;
+mod history;
+mod import;
 mod interrupt;
+mod list;
+mod query;
 mod service;
 mod settings;
 mod simulate;
+mod status;
 mod verify;
 
-use std::io::{self, Write as _};
+use std::io::{self, Write};
+
+use clap::CommandFactory as _;
 
 use cli::{Command, Options};
-use exit::Exit;
+use edit::Context;
+use exit::{Exit, Failure};
+use service::Manager;
 use settings::Settings;
 
 /// Runs one command.
@@ -34,11 +47,7 @@ pub fn run(options: &Options) -> Exit {
             return Exit::Usage;
         }
     };
-    let outcome = match &options.command {
-        Command::AddServer(request) => add_server::run(request, &settings, &mut out),
-        Command::Check(request) => check::run(request, &mut out),
-        Command::Simulate(request) => simulate::run(request, &mut out),
-    };
+    let outcome = obey(&options.command, &settings, &mut out);
     drop(out.flush());
     match outcome {
         Ok(exit) => exit,
@@ -47,4 +56,47 @@ pub fn run(options: &Options) -> Exit {
             failure.exit()
         }
     }
+}
+
+fn obey(command: &Command, settings: &Settings, out: &mut dyn Write) -> Result<Exit, Failure> {
+    let context = &mut Context { settings, out };
+    match command {
+        Command::AddServer(request) => edit::add_server(request, context),
+        Command::RemoveServer(request) => edit::remove_server(request, context),
+        Command::EnableServer(request) => edit::enable_server(request, context),
+        Command::DisableServer(request) => edit::disable_server(request, context),
+        Command::ReplaceServer(request) => edit::replace_server(request, context),
+        Command::SetServers(request) => edit::set_servers(request, context),
+        Command::SetOption(request) => edit::set_option(request, context),
+        Command::UnsetOption(request) => edit::unset_option(request, context),
+        Command::Set(request) => edit::set(request, context),
+        Command::Unset(request) => edit::unset(request, context),
+        Command::List(request) => list::run(request, context.out),
+        Command::Check(request) => check::run(request, context.out),
+        Command::Explain(request) => explain::run(request, context.out),
+        Command::Diff(request) => history::diff(request, settings, context.out),
+        Command::Log(request) => history::log(request, settings, context.out),
+        Command::Rollback(request) => history::rollback(request, settings, context.out),
+        Command::Import(request) => import::run(request, context.out),
+        Command::Status(request) => status::run(request, settings, context.out),
+        Command::Query(request) => query::run(request, context.out),
+        Command::Restart => restart(settings, context.out),
+        Command::Completions(request) => {
+            clap_complete::generate(request.shell, &mut Options::command(), "ntpctl", context.out);
+            Ok(Exit::Done)
+        }
+        Command::Simulate(request) => simulate::run(request, context.out),
+    }
+}
+
+/// Restarts the daemon, and waits until it answers.
+fn restart(settings: &Settings, out: &mut dyn Write) -> Result<Exit, Failure> {
+    let manager = Manager::detect(settings);
+    if manager == Manager::None {
+        return Err(Failure::NotRestarted("no service manager was found; restart ntpd by hand".to_owned()));
+    }
+    manager.restart().map_err(Failure::RestartFailed)?;
+    verify::wait_until_it_serves(settings).map_err(Failure::NoAnswer)?;
+    writeln!(out, "ntpd runs")?;
+    Ok(Exit::Done)
 }

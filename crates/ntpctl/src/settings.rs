@@ -30,6 +30,8 @@ pub(crate) struct Settings {
     pub(crate) answer_timeout: u64,
     /// Where old files are kept.
     pub(crate) backup_dir: PathBuf,
+    /// Copies of the configuration with DHCP's servers, which go before it while they exist.
+    pub(crate) dhcp_files: Vec<PathBuf>,
 }
 
 impl Default for Settings {
@@ -40,6 +42,7 @@ impl Default for Settings {
             daemon: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 123),
             answer_timeout: 20,
             backup_dir: PathBuf::from("/var/lib/ntp/backup"),
+            dhcp_files: ["/run/ntp.conf.dhcp", "/run/ntpsec/ntp.conf.dhcp"].map(PathBuf::from).to_vec(),
         }
     }
 }
@@ -59,6 +62,12 @@ impl Settings {
             Err(ReadError::Missing) if path.is_none() => Ok(Self::default()),
             Err(error) => Err(format!("{}: cannot be read: {error}", wanted.display())),
         }
+    }
+
+    /// Those that exist, if `config` is the machine's own.
+    pub(crate) fn files_from_dhcp(&self, config: &Path) -> impl Iterator<Item = &PathBuf> {
+        let own = config == Path::new("/etc/ntp.conf");
+        self.dhcp_files.iter().filter(move |file| own && file.exists())
     }
 
     fn parse(text: &str) -> Result<Self, String> {

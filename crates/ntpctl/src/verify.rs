@@ -1,14 +1,21 @@
-//! Asking the daemon whether a new server answers it.
+//! Asking the daemon whether a change has come into force, and works.
 
+use std::io::{Write as _, stderr};
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ntp_conf::edit::canonical_host;
+use ntp_conf::Document;
+use ntp_conf::directive::{Directive, Source, interpret};
+use ntp_conf::edit::{canonical_host, commented_source};
 use ntpq::client::{Client, ClientError};
 use ntpq::values::Variables;
 
+use crate::exit::Failure;
+use crate::file;
 use crate::interrupt::Interrupt;
+use crate::settings::Settings;
 
 /// How often the daemon is asked.
 const INTERVAL: Duration = Duration::from_millis(250);
@@ -23,51 +30,151 @@ enum Standing {
     Waiting(String),
 }
 
-/// Waits until `host` answers the daemon; else says why it does not.
-pub(crate) fn wait_for_answer(
+/// What must be true of the daemon once it runs with a new file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Expectation {
+    /// It answers.
+    Serves,
+    /// A server answers it.
+    Answers { host: String, port: u16 },
+    /// It does not ask a server any longer.
+    Gone { host: String },
+}
+
+impl Expectation {
+    /// That a server which stands in a file, perhaps as a comment, answers on the port that it says.
+    pub(crate) fn answers_as_written(path: &Path, host: &str) -> Result<Self, Failure> {
+        let document = Document::parse(&file::read(path)?);
+        let own = |source: &Source| canonical_host(&source.host) == canonical_host(host);
+        let source = document.lines().find_map(|line| {
+            let active = match interpret("", 1, &line).directive {
+                Some(Directive::Source(source)) => Some(source),
+                _ => commented_source(&line),
+            };
+            active.filter(own)
+        });
+        let port = source.and_then(|source| source.options.port).unwrap_or(123);
+        Ok(Self::Answers { host: host.to_owned(), port })
+    }
+
+    /// What is waited for.
+    pub(crate) fn hope(&self) -> String {
+        match self {
+            Self::Serves => "ntpd must answer".to_owned(),
+            Self::Answers { host, .. } => format!("{host} must answer"),
+            Self::Gone { host } => format!("ntpd must not ask {host} any longer"),
+        }
+    }
+
+    /// What has come of it.
+    pub(crate) fn success(&self) -> String {
+        match self {
+            Self::Serves => "ntpd runs with the change".to_owned(),
+            Self::Answers { host, .. } => format!("{host} answers; it is in use from now on"),
+            Self::Gone { host } => format!("{host} is not asked any longer"),
+        }
+    }
+}
+
+/// Seconds counted on a terminal while somebody waits.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    shown: bool,
+    started: Instant,
+    last: u64,
+}
+
+impl Progress {
+    pub(crate) fn new(shown: bool) -> Self {
+        Self { shown, started: Instant::now(), last: 0 }
+    }
+
+    fn tick(&mut self, reason: &str) {
+        let seconds = self.started.elapsed().as_secs();
+        if self.shown && seconds != self.last {
+            self.last = seconds;
+            let text: String = reason.chars().take(60).collect();
+            drop(write!(stderr(), "\r{seconds:>4} s: {text:<60}"));
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if self.shown && self.last > 0 {
+            drop(write!(stderr(), "\r{:<70}\r", ""));
+        }
+    }
+}
+
+/// Waits until an expectation is met; else says why it is not.
+pub(crate) fn wait_for(
     daemon: SocketAddr,
-    host: &str,
-    port: u16,
+    expectation: &Expectation,
     timeout: Duration,
     interrupt: &Interrupt,
+    mut progress: Progress,
 ) -> Result<(), String> {
     let deadline = Instant::now() + timeout;
     loop {
         if interrupt.has_come() {
-            return Err("interrupted before the server answered".to_owned());
+            return Err("interrupted before the change was known to work".to_owned());
         }
-        let standing = ask(daemon, host, port)
+        let standing = ask(daemon, expectation)
             .unwrap_or_else(|error| Standing::Waiting(format!(
                 "ntpd does not answer on {daemon} ({error}): does a `restrict` line keep this machine from asking?"
             )));
         match standing {
             Standing::Answers => return Ok(()),
             Standing::Waiting(reason) if Instant::now() >= deadline => return Err(reason),
-            Standing::Waiting(_) => thread::sleep(INTERVAL),
+            Standing::Waiting(reason) => {
+                progress.tick(&reason);
+                thread::sleep(INTERVAL);
+            }
         }
     }
 }
 
-fn ask(daemon: SocketAddr, host: &str, port: u16) -> Result<Standing, ClientError> {
+/// The same for a daemon that only has to run.
+pub(crate) fn wait_until_it_serves(settings: &Settings) -> Result<(), String> {
+    let interrupt = Interrupt::watch().map_err(|error| format!("signals cannot be watched: {error}"))?;
+    let timeout = Duration::from_secs(settings.answer_timeout);
+    wait_for(settings.daemon, &Expectation::Serves, timeout, &interrupt, Progress::new(false))
+}
+
+fn ask(daemon: SocketAddr, expectation: &Expectation) -> Result<Standing, ClientError> {
     let mut client = Client::connect(daemon)?.with_patience(PATIENCE);
-    for association in client.associations()? {
+    let associations = client.associations()?;
+    for association in associations {
         let (_, items) = client.variables(association.id, &[])?;
         let variables = Variables(&items);
-        if is_about(variables, host, port) {
-            return Ok(judge(variables, host));
+        match expectation {
+            Expectation::Answers { host, port } if is_about(variables, host, Some(*port)) => {
+                return Ok(judge(variables, host));
+            }
+            Expectation::Gone { host } if is_about(variables, host, None) => {
+                return Ok(Standing::Waiting(format!("ntpd still asks {host}: does another file name it?")));
+            }
+            Expectation::Serves | Expectation::Answers { .. } | Expectation::Gone { .. } => {}
         }
     }
-    Ok(Standing::Waiting("ntpd does not know the server, although it was restarted".to_owned()))
+    Ok(match expectation {
+        Expectation::Serves | Expectation::Gone { .. } => Standing::Answers,
+        Expectation::Answers { .. } => {
+            Standing::Waiting("ntpd does not know the server, although it was restarted".to_owned())
+        }
+    })
 }
 
 /// Whether an association is the server's: by its configured name, or by its address.
-fn is_about(variables: Variables<'_>, host: &str, port: u16) -> bool {
+fn is_about(variables: Variables<'_>, host: &str, port: Option<u16>) -> bool {
     let wanted = canonical_host(host);
     let same = |name: Option<&str>| name.is_some_and(|name| canonical_host(name) == wanted);
     let place = variables.text("srcadr").and_then(|text| text.parse::<IpAddr>().ok());
     // A name without an address yet has no port either.
     let unresolved = place.is_some_and(|address| address.is_unspecified());
-    let same_port = variables.integer("srcport").is_none_or(|known| known == i64::from(port)) || unresolved;
+    let known = variables.integer("srcport");
+    let same_port = port.is_none_or(|port| known.is_none_or(|known| known == i64::from(port))) || unresolved;
     (same(variables.text("srchost")) || same(variables.text("srcadr"))) && same_port
 }
 
@@ -97,7 +204,7 @@ mod tests {
     fn verdict(data: &str) -> Option<Standing> {
         let items = parse_items(data.as_bytes());
         let variables = Variables(&items);
-        is_about(variables, "Time.example", 123).then(|| judge(variables, "Time.example"))
+        is_about(variables, "Time.example", Some(123)).then(|| judge(variables, "Time.example"))
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use ntp_conf::directive::{self, AddressFamily, Fudge, Restrict, RestrictTarget, Role, Source, Tinker, Tos};
-use ntp_conf::{Configuration, Diagnostic, LoadError, Severity};
+use ntp_conf::{Configuration, Diagnostic, FILE_LEN_MAX, LoadError, Placed, Severity};
 use ntp_proto::association::AssociationOptions;
 use ntp_proto::discipline::DisciplineConfig;
 use ntp_proto::select::SelectionConfig;
@@ -16,7 +16,7 @@ use ntp_proto::time::{Frequency, NtpDuration, PollExponent, Precision};
 use ntp_proto::wire::{ReferenceId, Stratum, Version};
 
 use crate::cli::Options;
-use crate::loader;
+use crate::loader::load_files;
 
 /// The stratum of a local clock without `fudge`, as in classic ntpd.
 const LOCAL_CLOCK_STRATUM: u8 = 5;
@@ -44,7 +44,8 @@ pub(crate) fn load(path: &Path) -> Result<(Configuration, Vec<Diagnostic>), Conf
     if path.is_dir() {
         return Err(ConfigError::Directory(name));
     }
-    ntp_conf::read(path, &mut loader::load).map_err(|reason| ConfigError::Unreadable { path: name, reason })
+    let mut loader = |wanted: &Path| load_files(wanted, FILE_LEN_MAX);
+    ntp_conf::read(path, &mut loader).map_err(|reason| ConfigError::Unreadable { path: name, reason })
 }
 
 /// Whether anything is left to do in spite of the errors.
@@ -78,16 +79,20 @@ pub fn system_config(
 fn sources(found: &Configuration, options: &Options) -> (Vec<SourceConfig>, Vec<String>) {
     let mut sources = Vec::new();
     let mut complaints = Vec::new();
-    for (source, path, line) in &found.sources {
-        match source_config(source, &found.fudges, options) {
+    for source in &found.sources {
+        match source_config(&source.value, &found.fudges, options) {
             Ok(config) => sources.push(config),
-            Err(reason) => complaints.push(format!("{}:{line}: {reason}", path.display())),
+            Err(reason) => complaints.push(format!("{}: {reason}", found.place(source.at))),
         }
     }
     (sources, complaints)
 }
 
-fn source_config(source: &Source, fudges: &[Fudge], options: &Options) -> Result<SourceConfig, String> {
+fn source_config(
+    source: &Source,
+    fudges: &[Placed<Fudge>],
+    options: &Options,
+) -> Result<SourceConfig, String> {
     let kind = match (source.reference_clock(), source.address(), source.role) {
         (Some((LOCAL_CLOCK_DRIVER, unit)), _, _) => local_clock(unit, fudges),
         (Some((driver, _)), _, _) => {
@@ -133,8 +138,9 @@ fn association_options(options: &directive::SourceOptions) -> AssociationOptions
     }
 }
 
-fn local_clock(unit: u8, fudges: &[Fudge]) -> SourceKind {
-    let own = || fudges.iter().filter(|fudge| (fudge.driver, fudge.unit) == (LOCAL_CLOCK_DRIVER, unit));
+fn local_clock(unit: u8, fudges: &[Placed<Fudge>]) -> SourceKind {
+    let fudges = || fudges.iter().map(|fudge| &fudge.value);
+    let own = || fudges().filter(|fudge| (fudge.driver, fudge.unit) == (LOCAL_CLOCK_DRIVER, unit));
     let stratum = own().filter_map(|fudge| fudge.stratum).next_back().unwrap_or(LOCAL_CLOCK_STRATUM);
     let code = own().filter_map(|fudge| fudge.reference_id.as_deref()).next_back();
     SourceKind::LocalClock {
@@ -156,7 +162,7 @@ fn discipline(found: &Configuration, options: &Options) -> DisciplineConfig {
         config = config.slew_only();
     }
     for tinker in &found.tinkers {
-        match *tinker {
+        match tinker.value {
             Tinker::Panic(seconds) => config.panic = NtpDuration::from_seconds_f64(seconds),
             Tinker::Step(seconds) => {
                 config.step_forward = NtpDuration::from_seconds_f64(seconds);
@@ -173,7 +179,7 @@ fn discipline(found: &Configuration, options: &Options) -> DisciplineConfig {
 
 /// The frequency correction that the configuration says to start with.
 pub fn frequency(found: &Configuration) -> Option<Frequency> {
-    let given = |tinker: &Tinker| match *tinker {
+    let given = |tinker: &Placed<Tinker>| match tinker.value {
         Tinker::Frequency(ppm) => Some(Frequency::from_ppm(ppm)),
         Tinker::Panic(_)
         | Tinker::Step(_)
@@ -188,7 +194,7 @@ pub fn frequency(found: &Configuration) -> Option<Frequency> {
 fn selection(found: &Configuration) -> SelectionConfig {
     let mut config = SelectionConfig::default();
     for tos in &found.selection {
-        match *tos {
+        match tos.value {
             Tos::MinSane(count) => config.survivors_min = count.into(),
             Tos::MinClock(count) => config.cluster_min = count.into(),
             Tos::MaxClock(count) => config.survivors_max = count.into(),

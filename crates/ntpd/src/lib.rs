@@ -16,4 +16,5 @@ mod start;
 mod statefiles;
 
 pub use config::{frequency, system_config};
+pub use loader::load_files;
 pub use start::run;

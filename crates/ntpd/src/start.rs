@@ -6,7 +6,7 @@ use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use ntp_conf::{Diagnostic, Severity};
+use ntp_conf::{Diagnostic, Placed, Severity, values};
 use ntp_os::notify::Notifier;
 use ntp_os::udp::Socket;
 use ntp_proto::random::Rng;
@@ -57,6 +57,7 @@ struct Prepared {
     found: ntp_conf::Configuration,
     findings: Vec<Diagnostic>,
     complaints: Vec<String>,
+    drift_file: Option<PathBuf>,
     sockets: Vec<(SocketAddr, Socket)>,
     port: u16,
     clock: Clock,
@@ -87,7 +88,8 @@ fn prepare(options: &Options) -> Result<Prepared, StartError> {
     if options.quit {
         found.interfaces.clear();
     }
-    Ok(Prepared { config, found, findings, complaints, sockets, port: options.port, clock })
+    let (drift_file, port) = (None, options.port);
+    Ok(Prepared { config, found, findings, complaints, drift_file, sockets, port, clock })
 }
 
 /// The listening sockets. Where `interface` lines choose, there may be none yet: addresses can come
@@ -97,7 +99,7 @@ fn listen(
     options: &Options,
 ) -> Result<Vec<(SocketAddr, Socket)>, ListenError> {
     let mut sockets = Vec::new();
-    for address in net::wanted(&found.interfaces, options.port) {
+    for address in net::wanted(&values(&found.interfaces), options.port) {
         sockets.extend(net::open(address)?.map(|socket| (address, socket)));
     }
     Ok(sockets)
@@ -108,13 +110,10 @@ fn launch(options: &Options, mut prepared: Prepared) -> Result<Exit, StartError>
     // Opened while a person still sees what goes wrong, and before the working directory changes.
     let log_file = options.log_file.as_deref().map(|path| named(path, log::open(path))).transpose()?;
     let pid_file = options.pid_file.as_deref().map(PidFile::create).transpose()?;
-    prepared.found.drift_file = options
-        .drift_file
-        .clone()
-        .or(prepared.found.drift_file)
-        .map(|path| named(&path, std::path::absolute(&path)))
-        .transpose()?;
-    if let Some(file) = &mut prepared.found.leap_file {
+    let drift_file =
+        options.drift_file.clone().or_else(|| prepared.found.drift_file.take().map(|file| file.value));
+    prepared.drift_file = drift_file.map(|path| named(&path, std::path::absolute(&path))).transpose()?;
+    if let Some(Placed { value: file, .. }) = &mut prepared.found.leap_file {
         let path = Path::new(&file.path);
         file.path = named(path, std::path::absolute(path))?.display().to_string();
     }
@@ -165,8 +164,8 @@ fn run_loop(prepared: Prepared) -> Result<Exit, StartError> {
 }
 
 fn drive(prepared: Prepared) -> Result<Driver, StartError> {
-    let Prepared { config, found, sockets, clock, port, .. } = prepared;
-    let drift_file = found.drift_file.clone();
+    let Prepared { config, found, drift_file, sockets, clock, port, .. } = prepared;
+    let restrictions = values(&found.restrictions);
     let drift = drift_file.as_deref().and_then(|path| remembered(path, statefiles::read_drift));
     let memory = drift_file.as_deref().map(statefiles::memory_path);
     let memory = memory.and_then(|path| remembered(&path, statefiles::read_memory));
@@ -179,16 +178,16 @@ fn drive(prepared: Prepared) -> Result<Driver, StartError> {
     };
     let rng = KernelRandom::new().map_err(io("random numbers"))?;
     let hosts = NamedHosts::new();
-    let mut access = config::access(&found.restrictions, &hosts);
+    let mut access = config::access(&restrictions, &hosts);
     let system = System::new(config, start, Box::new(rng));
-    let leap_file = found.leap_file.clone().map(LeapFile::new);
+    let leap_file = found.leap_file.map(|file| LeapFile::new(file.value));
     access.set_sources(system.source_addresses());
     Ok(Driver {
         system,
         clock,
         sockets: Sockets::new(sockets).map_err(io("the sockets"))?,
         resolver: Resolver::new(),
-        restrictions: found.restrictions,
+        restrictions,
         hosts,
         access,
         names: names(),
@@ -196,7 +195,7 @@ fn drive(prepared: Prepared) -> Result<Driver, StartError> {
         drift_file,
         leap_file,
         asleep: ntp_os::clock::asleep().map_err(ClockError::from)?,
-        interfaces: found.interfaces,
+        interfaces: values(&found.interfaces),
         port,
         addresses_seen: began,
         watchdog_fed: MonoTime::ZERO,

@@ -2,11 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::lex::Token;
-
-use super::source::AddressFamily;
-use super::source::is_name;
-use super::{Words, address};
+use super::source::{AddressFamily, is_name};
+use super::{IGNORED, Words, address};
 
 /// Whom a `restrict` line is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,51 +52,39 @@ pub struct Restrict {
     pub flags: RestrictFlags,
 }
 
-/// Flags that forbid what is never done here anyway.
-const SATISFIED: &[&str] = &[
-    "epeer",
-    "lowpriotrap",
-    "lptrap",
-    "noepeer",
-    "nomodify",
-    "nomrulist",
-    "nopeer",
-    "notrap",
-    "serverresponse",
-];
-
-/// Flags kept without effect.
-const ACCEPTED: &[&str] = &["flake", "kod", "limited", "mssntp", "version"];
-
-/// Flags that something follows from.
-const ACTED: &[&str] = &["ignore", "noquery", "noserve", "ntpport"];
-
-pub(super) fn read(words: &mut Words<'_>) -> Option<Restrict> {
-    let family = super::family(words);
-    let token = words.argument("an address, `default` or `source`")?;
-    let target = match token.text.as_str() {
-        "default" if !token.quoted => Some(RestrictTarget::Default(family)),
-        "source" if !token.quoted => Some(RestrictTarget::Source),
-        text => network(text, token, words),
+pub(super) fn read(words: &mut Words<'_, '_>) -> Option<Restrict> {
+    let word = words.argument_word(0)?;
+    let quoted = words.line.tokens().get(word).is_some_and(|token| token.quoted);
+    let target = match words.text(word) {
+        "default" if !quoted => RestrictTarget::Default(words.reading.family),
+        "source" if !quoted => RestrictTarget::Source,
+        text => network(text, word, words)?,
     };
-    let flags = read_flags(words);
-    Some(Restrict { target: target?, flags })
+    let flags = RestrictFlags {
+        ignore: words.has("ignore"),
+        noserve: words.has("noserve"),
+        noquery: words.has("noquery"),
+        ntpport: words.has("ntpport"),
+    };
+    Some(Restrict { target, flags })
 }
 
 /// An address or name with its mask or prefix length.
-fn network(text: &str, token: &Token, words: &mut Words<'_>) -> Option<RestrictTarget> {
+fn network(text: &str, word: usize, words: &mut Words<'_, '_>) -> Option<RestrictTarget> {
     let (host, length) = match text.split_once('/') {
         Some((host, length)) => (host, Some(length)),
         None => (text, None),
     };
-    // The mask is read before the address is judged, so that a bad address is one error, not three.
-    let mask = if words.take("mask") { Some(mask(words)?) } else { None };
+    let mask = match words.reading.mask {
+        Some(word) => Some(mask(word, words)?),
+        None => None,
+    };
     let Some(address) = address(host) else {
         if length.is_none() && is_name(host) {
             return Some(RestrictTarget::Name { host: host.to_owned(), mask });
         }
         let message = format!("\"{host}\" is neither an address nor a name");
-        words.error("E007", token, &message).note("the line is ignored", "");
+        words.findings.error("E007", word, &message).note(IGNORED, "");
         return None;
     };
     let bits: u32 = if address.is_ipv4() { 32 } else { 128 };
@@ -108,14 +93,14 @@ fn network(text: &str, token: &Token, words: &mut Words<'_>) -> Option<RestrictT
         Some(Some(length)) => length,
         Some(None) => {
             let message = format!("the prefix length must be a number from 0 to {bits}");
-            words.error("E004", token, &message).note("the line is ignored", "");
+            words.findings.error("E004", word, &message).note(IGNORED, "");
             return None;
         }
     };
     match mask {
         Some(mask) if mask.is_ipv4() != address.is_ipv4() => {
             let message = format!("{mask} is no mask for {address}: one is IPv4, the other IPv6");
-            words.error("E007", token, &message).note("the line is ignored", "");
+            words.findings.error("E007", word, &message).note(IGNORED, "");
             None
         }
         Some(mask) => Some(RestrictTarget::Network { address, mask }),
@@ -123,14 +108,12 @@ fn network(text: &str, token: &Token, words: &mut Words<'_>) -> Option<RestrictT
     }
 }
 
-fn mask(words: &mut Words<'_>) -> Option<IpAddr> {
-    let token = words.argument("a mask")?;
-    let mask = address(&token.text);
+fn mask(word: usize, words: &mut Words<'_, '_>) -> Option<IpAddr> {
+    let text = words.text(word);
+    let mask = address(text);
     if mask.is_none() {
-        let message = format!("\"{}\" is no mask", token.text);
-        words
-            .error("E007", token, &message)
-            .note("the line is ignored", "write it as an address: 255.255.255.0");
+        let message = format!("\"{text}\" is no mask");
+        words.findings.error("E007", word, &message).note(IGNORED, "write it as an address: 255.255.255.0");
     }
     mask
 }
@@ -141,42 +124,4 @@ fn mask_of(length: u32, v4: bool) -> IpAddr {
     } else {
         IpAddr::V6(Ipv6Addr::from(u128::MAX.checked_shl(128 - length).unwrap_or(0)))
     }
-}
-
-fn read_flags(words: &mut Words<'_>) -> RestrictFlags {
-    let mut flags = RestrictFlags::default();
-    while let Some(token) = words.next() {
-        match token.text.as_str() {
-            "ignore" => flags.ignore = true,
-            "noserve" => flags.noserve = true,
-            "noquery" => flags.noquery = true,
-            "ntpport" => flags.ntpport = true,
-            "ippeerlimit" => {
-                words.number("ippeerlimit", -1_i64..=i64::from(u32::MAX));
-            }
-            "-4" | "-6" | "mask" => {
-                let message = format!("`{}` stands too late in the line", token.text);
-                words.error("E008", token, &message).note(
-                    "the line's other flags",
-                    "write it right behind `restrict` (-4, -6) or the address (mask)",
-                );
-            }
-            "notrust" => {
-                let message = "`notrust` is not acted on: whoever it keeps out elsewhere gets time here";
-                words
-                    .warning("W006", token, message)
-                    .note("the line without it", "write `noserve` to keep them out");
-            }
-            text if SATISFIED.contains(&text) => {}
-            text if ACCEPTED.contains(&text) => {
-                let message = format!("`restrict ... {text}` is accepted but not acted on");
-                words.report(crate::Severity::Note, "N002", token, &message).note("the line without it", "");
-            }
-            _ => {
-                let known = [ACTED, SATISFIED, ACCEPTED, &["notrust"]].concat();
-                words.unknown_option(token, "restrict", &known, "all other flags of the line");
-            }
-        }
-    }
-    flags
 }

@@ -2,7 +2,9 @@
 
 use std::net::IpAddr;
 
-use super::{Words, address};
+use crate::grammar::number;
+
+use super::{IGNORED, Words, address};
 
 /// One `fudge` line, as far as the local clock heeds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,69 +36,33 @@ pub enum Tinker {
     Frequency(f64),
 }
 
-/// Parameters of `tinker` kept without effect.
-const TINKER_ACCEPTED: &[&str] = &["allan", "dispersion", "huffpuff", "tick"];
-
-/// Parameters of `tinker` that something follows from.
-const TINKER_ACTED: &[&str] = &["freq", "panic", "step", "stepback", "stepfwd", "stepout"];
-
-/// Parameters of `fudge` kept without effect.
-const FUDGE_ACCEPTED: &[&str] =
-    &["abbrev", "flag1", "flag2", "flag3", "flag4", "minjitter", "time1", "time2"];
-
-/// Parameters of `fudge` that something follows from.
-const FUDGE_ACTED: &[&str] = &["refid", "stratum"];
-
-pub(super) fn read_fudge(words: &mut Words<'_>) -> Option<Fudge> {
-    let token = words.argument("a clock's address, 127.127.t.u")?;
-    let Some(IpAddr::V4(v4)) = address(&token.text)
+pub(super) fn read_fudge(words: &mut Words<'_, '_>) -> Option<Fudge> {
+    let word = words.argument_word(0)?;
+    let text = words.text(word);
+    let Some(IpAddr::V4(v4)) = address(text)
         .filter(|address| matches!(address, IpAddr::V4(v4) if v4.octets().starts_with(&[127, 127])))
     else {
-        let message = format!("\"{}\" is no clock's address", token.text);
-        words.error("E007", token, &message).note("the line is ignored", "clocks have addresses 127.127.t.u");
+        let message = format!("\"{text}\" is no clock's address");
+        words.findings.error("E007", word, &message).note(IGNORED, "clocks have addresses 127.127.t.u");
         return None;
     };
     let [_, _, driver, unit] = v4.octets();
-    let mut fudge = Fudge { driver, unit, stratum: None, reference_id: None };
-    while let Some(token) = words.next() {
-        match token.text.as_str() {
-            "stratum" => fudge.stratum = words.number("stratum", 0..=16).or(fudge.stratum),
-            "refid" => fudge.reference_id = words.argument("a code").map(|code| code.text.clone()),
-            text if FUDGE_ACCEPTED.contains(&text) => {
-                let message = format!("`{text}` is accepted but not acted on");
-                words.report(crate::Severity::Note, "N002", token, &message).note("the line without it", "");
-                words.next();
-            }
-            _ => {
-                let known = [FUDGE_ACTED, FUDGE_ACCEPTED].concat();
-                words.unknown_option(token, "fudge", &known, "the line without this option");
-            }
-        }
-    }
-    Some(fudge)
+    let reference_id = words.value("refid").map(ToOwned::to_owned);
+    Some(Fudge { driver, unit, stratum: words.integer("stratum"), reference_id })
 }
 
-pub(super) fn read_tinker(words: &mut Words<'_>) -> Vec<Tinker> {
-    let mut found = Vec::new();
-    while let Some(token) = words.next() {
-        let seconds = |words: &mut Words<'_>| words.number(&token.text, 0.0_f64..=1e9);
-        match token.text.as_str() {
-            "panic" => found.extend(seconds(words).map(Tinker::Panic)),
-            "step" => found.extend(seconds(words).map(Tinker::Step)),
-            "stepfwd" => found.extend(seconds(words).map(Tinker::StepForward)),
-            "stepback" => found.extend(seconds(words).map(Tinker::StepBackward)),
-            "stepout" => found.extend(seconds(words).map(Tinker::Stepout)),
-            "freq" => found.extend(words.number("freq", -500.0..=500.0).map(Tinker::Frequency)),
-            text if TINKER_ACCEPTED.contains(&text) => {
-                let message = format!("`tinker {text}` is accepted but not acted on");
-                words.report(crate::Severity::Note, "N002", token, &message).note("the line without it", "");
-                words.next();
-            }
-            _ => {
-                let known = [TINKER_ACTED, TINKER_ACCEPTED].concat();
-                words.unknown_option(token, "tinker", &known, "the line without this option");
-            }
+pub(super) fn read_tinker(words: &Words<'_, '_>) -> Vec<Tinker> {
+    let read = |(name, value): (&str, &str)| {
+        let number = number(value)?;
+        match name {
+            "panic" => Some(Tinker::Panic(number)),
+            "step" => Some(Tinker::Step(number)),
+            "stepfwd" => Some(Tinker::StepForward(number)),
+            "stepback" => Some(Tinker::StepBackward(number)),
+            "stepout" => Some(Tinker::Stepout(number)),
+            "freq" => Some(Tinker::Frequency(number)),
+            _ => None,
         }
-    }
-    found
+    };
+    words.settings().filter_map(read).collect()
 }

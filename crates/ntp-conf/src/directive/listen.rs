@@ -41,19 +41,13 @@ pub struct InterfaceRule {
     pub target: InterfaceTarget,
 }
 
-pub(super) fn read(words: &mut Words<'_>) -> Option<InterfaceRule> {
-    let token = words.argument("`listen`, `ignore` or `drop`")?;
-    let action = match token.text.as_str() {
+pub(super) fn read(words: &Words<'_, '_>) -> Option<InterfaceRule> {
+    let action = match words.argument(0)? {
         "listen" => InterfaceAction::Listen,
         "ignore" => InterfaceAction::Ignore,
-        "drop" => InterfaceAction::Drop,
-        _ => {
-            words.unknown_option(token, "interface", &["listen", "ignore", "drop"], "the line is ignored");
-            return None;
-        }
+        _ => InterfaceAction::Drop,
     };
-    let token = words.argument("an interface, an address, or one of all, ipv4, ipv6, wildcard")?;
-    let target = match token.text.as_str() {
+    let target = match words.argument(1)? {
         "all" => InterfaceTarget::All,
         "ipv4" => InterfaceTarget::V4,
         "ipv6" => InterfaceTarget::V6,

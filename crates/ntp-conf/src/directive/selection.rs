@@ -1,5 +1,7 @@
 //! `tos` and `leapfile`: who is believed, about the time and about leap seconds.
 
+use crate::grammar::{integer, number};
+
 use super::Words;
 
 /// One parameter of `tos`.
@@ -34,58 +36,32 @@ pub struct LeapFile {
     pub check_hash: bool,
 }
 
-/// Parameters that something follows from.
-const ACTED: &[&str] =
-    &["ceiling", "floor", "maxclock", "maxdist", "minclock", "mindist", "minsane", "orphan", "orphanwait"];
-
-/// Parameters kept without effect.
-const ACCEPTED: &[&str] = &["basedate", "bcpollbstep", "beacon", "cohort", "maxdisp"];
-
-/// The largest count that makes sense; more than 24 sources are never followed at once.
-const CLOCKS_MAX: u16 = 1000;
-
-pub(super) fn read_tos(words: &mut Words<'_>) -> Vec<Tos> {
-    let mut found = Vec::new();
-    if words.peek().is_none() {
-        words.argument("a parameter");
-    }
-    while let Some(token) = words.next() {
-        let name = token.text.as_str();
-        let count = |words: &mut Words<'_>| words.count(name, 0..=CLOCKS_MAX);
-        let stratum = |words: &mut Words<'_>| words.number(name, 0..=16_u8);
+pub(super) fn read_tos(words: &Words<'_, '_>) -> Vec<Tos> {
+    let read = |(name, value): (&str, &str)| {
+        let number = number(value)?;
+        // The schema has checked the ranges.
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within a thousand")]
+        let count = number.round() as u16;
+        let stratum = u8::try_from(count).ok();
         match name {
-            "minsane" => found.extend(count(words).map(Tos::MinSane)),
-            "minclock" => found.extend(count(words).map(Tos::MinClock)),
-            "maxclock" => found.extend(count(words).map(Tos::MaxClock)),
-            "maxdist" => found.extend(words.number(name, 0.0..=16.0).map(Tos::MaxDist)),
-            "mindist" => found.extend(words.number(name, 0.0..=16.0).map(Tos::MinDist)),
-            "floor" => found.extend(stratum(words).map(Tos::Floor)),
-            "ceiling" => found.extend(stratum(words).map(Tos::Ceiling)),
-            "orphan" => found.extend(stratum(words).map(Tos::Orphan)),
-            "orphanwait" => found.extend(words.number(name, 0..=1_000_000).map(Tos::OrphanWait)),
-            text if ACCEPTED.contains(&text) => {
-                let message = format!("`tos {text}` is accepted but not acted on");
-                words.report(crate::Severity::Note, "N002", token, &message).note("the line without it", "");
-                words.next();
-            }
-            _ => {
-                let known = [ACTED, ACCEPTED].concat();
-                words.unknown_option(token, "tos", &known, "the line without this parameter");
-            }
+            "minsane" => Some(Tos::MinSane(count)),
+            "minclock" => Some(Tos::MinClock(count)),
+            "maxclock" => Some(Tos::MaxClock(count)),
+            "maxdist" => Some(Tos::MaxDist(number)),
+            "mindist" => Some(Tos::MinDist(number)),
+            "floor" => stratum.map(Tos::Floor),
+            "ceiling" => stratum.map(Tos::Ceiling),
+            "orphan" => stratum.map(Tos::Orphan),
+            "orphanwait" => integer(value)?.try_into().ok().map(Tos::OrphanWait),
+            _ => None,
         }
-    }
-    found
+    };
+    words.settings().filter_map(read).collect()
 }
 
-pub(super) fn read_leap_file(words: &mut Words<'_>) -> Option<LeapFile> {
-    let path = words.argument("the file of leap seconds")?.text.clone();
-    let mut file = LeapFile { path, check_hash: true };
-    while let Some(token) = words.next() {
-        match token.text.as_str() {
-            "checkhash" => file.check_hash = true,
-            "ignorehash" => file.check_hash = false,
-            _ => words.unknown_option(token, "leapfile", &["checkhash", "ignorehash"], "the file"),
-        }
-    }
-    Some(file)
+pub(super) fn read_leap_file(words: &Words<'_, '_>) -> Option<LeapFile> {
+    let path = words.argument(0)?.to_owned();
+    let flags = words.settings().map(|(name, _)| name);
+    let check_hash = flags.last() != Some("ignorehash");
+    Some(LeapFile { path, check_hash })
 }

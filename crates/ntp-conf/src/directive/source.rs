@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::{Words, address};
+use super::{IGNORED, Words, address};
 
 /// The shortest poll exponent: 8 s, as in classic ntpd.
 pub const POLL_MIN: u8 = 3;
@@ -99,100 +99,64 @@ impl Source {
     }
 }
 
-/// Options that are a word by themselves, and that something follows from.
-const ACTED_FLAGS: &[&str] = &["burst", "iburst", "noselect", "prefer", "true"];
-
-/// Options that are a word by themselves, kept without effect.
-const ACCEPTED_FLAGS: &[&str] = &["autokey", "noval", "nts", "preconn", "preempt", "xleave", "xmtnonce"];
-
-/// Options with a value that something follows from.
-const ACTED_VALUES: &[&str] = &["maxpoll", "minpoll", "port", "version"];
-
-/// Options with a value, kept without effect.
-const ACCEPTED_VALUES: &[&str] = &[
-    "aead", "baud", "bias", "ca", "cert", "flag1", "flag2", "flag3", "flag4", "ident", "key", "mode", "path",
-    "ppspath", "refid", "stratum", "subtype", "time1", "time2", "ttl",
-];
-
-pub(super) fn read(role: Role, words: &mut Words<'_>) -> Option<Source> {
-    let family = super::family(words);
-    let host_token = words.argument("the name or address of a server")?;
-    let host = host_token.text.clone();
+pub(super) fn read(role: Role, words: &mut Words<'_, '_>) -> Option<Source> {
+    let word = words.argument_word(0)?;
+    let host = words.text(word).to_owned();
     if !is_host(&host) {
         let message = format!("\"{host}\" is neither an address nor a name");
         let scoped = host.contains('%');
         let remedy = if scoped { "link-local addresses with a scope are not implemented" } else { "" };
-        words.error("E007", host_token, &message).note("the line is ignored", remedy);
+        words.findings.error("E007", word, &message).note(IGNORED, remedy);
         return None;
     }
     if address(&host).is_some_and(|address| !is_place(address)) {
         let message = format!("\"{host}\" is not the address of one machine");
-        words.error("E007", host_token, &message).note("the line is ignored", "");
+        words.findings.error("E007", word, &message).note(IGNORED, "");
         return None;
     }
     if role == Role::Peer {
         words
-            .warning("W002", host_token, "`peer` is treated as `server`: symmetric mode is not implemented")
+            .findings
+            .warning("W002", word, "`peer` is treated as `server`: symmetric mode is not implemented")
             .note("the peer is asked like a server", "write `server`");
     }
-    let options = read_options(role, words);
-    Some(Source { role, family, host, options })
+    let family = words.reading.family;
+    Some(Source { role, family, host, options: read_options(words) })
 }
 
-fn read_options(role: Role, words: &mut Words<'_>) -> SourceOptions {
-    let mut options = SourceOptions::default();
-    while let Some(token) = words.next() {
-        let name = if token.quoted { "" } else { token.text.as_str() };
-        match name {
-            "iburst" => options.iburst = true,
-            "burst" => options.burst = true,
-            "prefer" => options.prefer = true,
-            "noselect" => options.noselect = true,
-            "true" => options.truechimer = true,
-            "minpoll" => options.minpoll = poll(words, name).or(options.minpoll),
-            "maxpoll" => options.maxpoll = poll(words, name).or(options.maxpoll),
-            "version" => options.version = words.number(name, 1..=4).or(options.version),
-            "port" => options.port = words.number(name, 1..=65535).or(options.port),
-            _ if ACCEPTED_FLAGS.contains(&name) => not_acted_on(words, token),
-            _ if ACCEPTED_VALUES.contains(&name) => {
-                not_acted_on(words, token);
-                words.next();
-            }
-            _ => {
-                let known = [ACTED_FLAGS, ACCEPTED_FLAGS, ACTED_VALUES, ACCEPTED_VALUES].concat();
-                let in_force = format!("the {} is used, without this option", role.keyword());
-                words.unknown_option(token, role.keyword(), &known, &in_force);
-            }
-        }
-    }
-    if let (Some(min), Some(max)) = (options.minpoll, options.maxpoll)
+fn read_options(words: &mut Words<'_, '_>) -> SourceOptions {
+    let (minpoll, maxpoll) = (poll(words, "minpoll"), poll(words, "maxpoll"));
+    let mut options = SourceOptions {
+        iburst: words.has("iburst"),
+        burst: words.has("burst"),
+        prefer: words.has("prefer"),
+        noselect: words.has("noselect"),
+        truechimer: words.has("true"),
+        minpoll,
+        maxpoll,
+        version: words.integer("version"),
+        port: words.integer("port"),
+    };
+    if let (Some(min), Some(max), Some(given)) = (minpoll, maxpoll, words.setting("minpoll"))
         && min > max
     {
-        let tokens = words.place.line.tokens();
-        if let Some(token) = tokens.iter().find(|token| token.text == "minpoll") {
-            words
-                .warning("W003", token, "minpoll is above maxpoll")
-                .note("both are maxpoll, as in classic ntpd", "swap the two");
-        }
+        words
+            .findings
+            .warning("W003", given.word, "minpoll is above maxpoll")
+            .note("both are maxpoll, as in classic ntpd", "swap the two");
         options.minpoll = Some(max);
     }
     options
 }
 
-fn not_acted_on(words: &mut Words<'_>, token: &crate::lex::Token) {
-    let message = format!("option `{}` is accepted but not acted on", token.text);
-    words.report(crate::Severity::Note, "N002", token, &message).note("the source without this option", "");
-}
-
 /// A poll exponent; what is below the minimum is raised to it, as classic ntpd does.
-fn poll(words: &mut Words<'_>, name: &str) -> Option<u8> {
-    let token = words.peek();
-    let value = words.number(name, 0..=POLL_MAX)?;
+fn poll(words: &mut Words<'_, '_>, name: &str) -> Option<u8> {
+    let value: u8 = words.integer(name)?;
     if value < POLL_MIN
-        && let Some(token) = token
+        && let Some(word) = words.setting(name).and_then(|given| given.value)
     {
         let message = format!("`{name} {value}` would ask every {} s", 1 << value);
-        words.warning("W004", token, &message).note(&format!("{name} {POLL_MIN}"), "");
+        words.findings.warning("W004", word, &message).note(&format!("{name} {POLL_MIN}"), "");
     }
     Some(value.max(POLL_MIN))
 }

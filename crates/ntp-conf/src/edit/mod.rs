@@ -1,82 +1,25 @@
 //! Edits as patches of whole lines: what is not named by a patch stays byte for byte.
+//!
+//! `source.rs` adds, removes and switches servers, `setting.rs` changes single words of a line,
+//! `words.rs` writes words so that every daemon reads them as they were meant.
+
+mod setting;
+mod source;
+mod words;
 
 use std::net::IpAddr;
 use std::ops::Range;
 
 use crate::cst::{Document, Line};
-use crate::directive::{AddressFamily, Directive, Role, Source, interpret};
+use crate::directive::{Directive, Source, interpret};
+use crate::{Diagnostic, Severity};
 
-/// A server to add.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NewServer {
-    /// Name or address.
-    pub host: String,
-    /// UDP port, if not 123.
-    pub port: Option<u16>,
-    /// `iburst`.
-    pub iburst: bool,
-    /// `prefer`.
-    pub prefer: bool,
-}
-
-impl NewServer {
-    /// The line without indent and terminator.
-    fn line(&self, separator: &str) -> String {
-        let mut text = format!("server{separator}{}", self.host);
-        if let Some(port) = self.port {
-            text.push_str(" port ");
-            text.push_str(&port.to_string());
-        }
-        for (name, on) in [("iburst", self.iburst), ("prefer", self.prefer)] {
-            if on {
-                text.push(' ');
-                text.push_str(name);
-            }
-        }
-        text
-    }
-
-    /// The source that the line will be read as, or what is wrong with it.
-    pub fn check(&self) -> Result<Source, String> {
-        if self.host.is_empty()
-            || self.host.chars().any(|c| c.is_whitespace() || c == '#' || c == '"')
-            || !self.host.is_ascii()
-        {
-            return Err(format!("{:?} cannot be a server's name", self.host));
-        }
-        let document = Document::parse(self.line(" ").as_bytes());
-        let line = document.lines().first().ok_or_else(|| "empty".to_owned())?;
-        match interpret("", 1, line).directive {
-            Some(Directive::Source(source)) if source.reference_clock().is_some() => {
-                Err(format!("{} is a reference clock, not a server", self.host))
-            }
-            Some(Directive::Source(source)) if source.host == self.host => Ok(source),
-            _ if self.host.parse::<std::net::SocketAddr>().is_ok() || self.host.matches(':').count() == 1 => {
-                Err(format!("{:?} cannot be a server's name: give the port with --port", self.host))
-            }
-            _ => Err(format!("{:?} cannot be a server's name", self.host)),
-        }
-    }
-}
-
-/// What adding a server to a file means.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Addition {
-    /// The file changes by this patch.
-    Change(Patch),
-    /// The server stands there already, with the same options.
-    Present {
-        /// Its line, from 1.
-        line: usize,
-    },
-    /// The server stands there with other options.
-    Conflict {
-        /// Its line, from 1.
-        line: usize,
-        /// What stands there.
-        text: String,
-    },
-}
+pub use setting::{set, set_option, unset, unset_option};
+pub use source::{
+    Conflict, NewServer, add_server, disable_server, enable_server, remove_server, replace_server,
+    set_servers,
+};
+pub use words::quote;
 
 /// Whole lines replaced by others.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,98 +30,113 @@ pub struct Patch {
     pub with: Vec<u8>,
 }
 
-impl Patch {
-    /// The file with the patch applied.
+/// What an edit comes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Plan {
+    /// The file changes by these patches, which are in order and do not overlap.
+    Change(Vec<Patch>),
+    /// It is already as it should be.
+    Nothing {
+        /// The line, from 1, where one shows it.
+        line: Option<usize>,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Why an edit cannot be made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EditError {
+    /// What was asked for makes no sense.
+    #[error("{0}")]
+    Nonsense(String),
+    /// The file says something else.
+    #[error("line {line}: {reason}")]
+    Conflict {
+        /// The line, from 1.
+        line: usize,
+        /// What it says.
+        reason: String,
+    },
+}
+
+impl Plan {
+    /// Puts patches in order; none means that nothing is to be done.
+    fn of(mut patches: Vec<Patch>, otherwise: impl FnOnce() -> String) -> Self {
+        if patches.is_empty() {
+            return Self::Nothing { line: None, reason: otherwise() };
+        }
+        patches.sort_by_key(|patch| (patch.lines.start, patch.lines.end));
+        Self::Change(patches)
+    }
+
+    /// The file with the change made.
     pub fn apply(&self, document: &Document) -> Vec<u8> {
-        let lines = document.lines();
-        let part = |range: Range<usize>| {
-            lines.get(range).unwrap_or_default().iter().flat_map(|line| line.raw().iter().copied())
-        };
-        let end = self.lines.end.min(lines.len());
-        part(0..self.lines.start.min(lines.len()))
-            .chain(self.with.iter().copied())
-            .chain(part(end..lines.len()))
-            .collect()
+        let Self::Change(patches) = self else { return document.print().to_vec() };
+        let mut result = Vec::with_capacity(document.print().len() + 80);
+        let mut done = 0;
+        for patch in patches {
+            result.extend_from_slice(document.bytes(done..patch.lines.start));
+            result.extend_from_slice(&patch.with);
+            done = patch.lines.end;
+        }
+        result.extend_from_slice(document.bytes(done..document.len()));
+        result
     }
 }
 
-/// Plans to add a server beside those that are there.
-pub fn add_server(document: &Document, server: &NewServer) -> Addition {
-    for (index, line) in document.lines().iter().enumerate() {
-        let Some(source) = source_of(line) else { continue };
-        let same_port = source.options.port == server.port;
-        if canonical_host(&source.host) == canonical_host(&server.host)
-            && same_port
-            && source.family == AddressFamily::Any
-        {
-            let number = index + 1;
-            let same = source.role == Role::Server
-                && source.options.iburst == server.iburst
-                && source.options.prefer == server.prefer;
-            let text = String::from_utf8_lossy(line.raw()).trim().to_owned();
-            return if same {
-                Addition::Present { line: number }
-            } else {
-                Addition::Conflict { line: number, text }
-            };
-        }
-    }
-    Addition::Change(insertion(document, server))
+/// One line in place of another.
+fn replace_line(index: usize, with: Vec<u8>) -> Patch {
+    Patch { lines: index..index + 1, with }
 }
 
-/// Behind the last source; else behind the last one commented out; else before the first
-/// `restrict`; else at the end.
-fn insertion(document: &Document, server: &NewServer) -> Patch {
-    let lines = document.lines();
-    let last_source = lines
-        .iter()
-        .rposition(|line| source_of(line).is_some_and(|source| source.reference_clock().is_none()));
-    let last_commented = || lines.iter().rposition(is_commented_source);
-    let first_restrict = || lines.iter().position(|line| line.keyword() == Some("restrict"));
-    let (at, model) = match last_source {
-        Some(index) => (index + 1, lines.get(index)),
-        None => {
-            (last_commented().map(|index| index + 1).or_else(first_restrict).unwrap_or(lines.len()), None)
-        }
-    };
-    let neighbour = at.checked_sub(1).and_then(|before| lines.get(before));
-    let ending = newline_of(document, neighbour);
-    let indent = model.map(Line::indent).unwrap_or_default();
-    let separator = model.map_or_else(|| " ".into(), |line| String::from_utf8_lossy(line.separator()));
+/// A line with some of its bytes replaced.
+fn splice(line: &Line<'_>, span: Range<usize>, with: &[u8]) -> Vec<u8> {
+    let raw = line.raw();
+    [raw.get(..span.start).unwrap_or_default(), with, raw.get(span.end..).unwrap_or_default()].concat()
+}
+
+/// A new line of this text at a place, with the file's own newline; what stands before it gets one if
+/// it has none.
+fn insert_line(document: &Document, at: usize, text: &[u8]) -> Patch {
+    let neighbour = at.checked_sub(1).and_then(|before| document.line(before));
+    let ending = newline_of(document, neighbour.as_ref());
     let mut with = Vec::new();
-    // Behind a line that ends the file without a newline, that newline comes first.
     if neighbour.is_some_and(|line| line.terminator().is_empty()) {
         with.extend_from_slice(ending);
     }
-    with.extend_from_slice(indent);
-    with.extend_from_slice(server.line(&separator).as_bytes());
+    with.extend_from_slice(text);
     with.extend_from_slice(ending);
     Patch { lines: at..at, with }
 }
 
 /// The newline of the neighbouring line, or of the file's first line, or LF.
-fn newline_of<'a>(document: &'a Document, neighbour: Option<&'a Line>) -> &'a [u8] {
-    neighbour
-        .into_iter()
-        .chain(document.lines().first())
-        .map(Line::terminator)
-        .find(|terminator| !terminator.is_empty())
-        .unwrap_or(b"\n")
+fn newline_of(document: &Document, neighbour: Option<&Line<'_>>) -> &'static [u8] {
+    let own = neighbour.map(Line::terminator).filter(|terminator| !terminator.is_empty());
+    let first = || document.line(0).map(|line| line.terminator()).filter(|terminator| !terminator.is_empty());
+    own.or_else(first).unwrap_or(b"\n")
 }
 
-fn source_of(line: &Line) -> Option<Source> {
+fn source_of(line: &Line<'_>) -> Option<Source> {
     if let Directive::Source(source) = interpret("", 1, line).directive? { Some(source) } else { None }
 }
 
-/// Whether a comment is a source line switched off, such as `#server ntp.example.net iburst`.
-fn is_commented_source(line: &Line) -> bool {
-    let Some(text) = line.commented_out() else { return false };
-    let text = text.strip_prefix(b" ").or_else(|| text.strip_prefix(b"\t")).unwrap_or(text);
-    let document = Document::parse(text);
-    document.lines().first().is_some_and(|line| {
-        // Prose such as "# server lines go here" is no source: every word must be understood.
-        line.indent().is_empty() && source_of(line).is_some() && interpret("", 1, line).diagnostics.is_empty()
+/// The active sources that are asked over the network, with the index of their lines.
+fn network_sources(document: &Document) -> impl DoubleEndedIterator<Item = (usize, Source)> {
+    (0..document.len()).filter_map(|index| {
+        let source = source_of(&document.line(index)?)?;
+        source.reference_clock().is_none().then_some((index, source))
     })
+}
+
+/// The source that a comment switches off, such as `#server ntp.example.net iburst`. Prose such as
+/// "# server lines go here" is none: every word must be understood.
+pub fn commented_source(line: &Line<'_>) -> Option<Source> {
+    let text = line.commented_out()?;
+    let text = text.strip_prefix(b" ").or_else(|| text.strip_prefix(b"\t")).unwrap_or(text);
+    let line = Line::parse(text);
+    let clean = |findings: Vec<Diagnostic>| findings.iter().all(|finding| finding.severity == Severity::Note);
+    source_of(&line).filter(|_| clean(interpret("", 1, &line).diagnostics))
 }
 
 /// Two names for the same host compare equal: letter case, a final dot, brackets and the ways to

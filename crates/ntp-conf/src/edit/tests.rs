@@ -1,15 +1,30 @@
 use super::*;
 use proptest::prelude::*;
 
+use crate::directive::{AddressFamily, Role};
+
 fn server(host: &str) -> NewServer {
-    NewServer { host: host.to_owned(), port: None, iburst: true, prefer: false }
+    let options = vec!["iburst".to_owned()];
+    NewServer { role: Role::Server, family: AddressFamily::Any, host: host.to_owned(), options }
+}
+
+fn changed(document: &Document, plan: Result<Plan, EditError>) -> String {
+    match plan {
+        Ok(plan @ Plan::Change(_)) => String::from_utf8(plan.apply(document)).unwrap(),
+        other => panic!("{other:?}"),
+    }
 }
 
 fn added(before: &str, host: &str) -> String {
     let document = Document::parse(before.as_bytes());
-    match add_server(&document, &server(host)) {
-        Addition::Change(patch) => String::from_utf8(patch.apply(&document)).unwrap(),
-        other @ (Addition::Present { .. } | Addition::Conflict { .. }) => panic!("{other:?}"),
+    changed(&document, add_server(&document, &server(host), Conflict::Refuse))
+}
+
+fn reason(plan: Result<Plan, EditError>) -> String {
+    match plan {
+        Ok(Plan::Nothing { reason, .. }) => reason,
+        Ok(other @ Plan::Change(_)) => panic!("{other:?}"),
+        Err(error) => error.to_string(),
     }
 }
 
@@ -68,15 +83,133 @@ fn the_same_server_is_found_however_it_is_written() {
         ("server [2001:db8::1] iburst\n", "2001:db8::1"),
     ] {
         let document = Document::parse(there.as_bytes());
-        assert_eq!(add_server(&document, &server(wanted)), Addition::Present { line: 1 }, "{there}");
+        let plan = add_server(&document, &server(wanted), Conflict::Refuse);
+        assert!(matches!(plan, Ok(Plan::Nothing { line: Some(1), .. })), "{there}: {plan:?}");
     }
 }
 
 #[test]
-fn other_options_are_a_conflict() {
-    let document = Document::parse(b"\nserver a minpoll 4\n");
-    let conflict = Addition::Conflict { line: 2, text: "server a minpoll 4".to_owned() };
-    assert_eq!(add_server(&document, &server("a")), conflict);
+fn other_options_are_a_conflict_unless_something_is_said_about_them() {
+    let document = Document::parse(b"\n\tserver  a minpoll 4 # mine\r\n");
+    let with = |conflict| add_server(&document, &server("a"), conflict);
+    assert_eq!(
+        reason(with(Conflict::Refuse)),
+        "line 2: a is already there with other options: server  a minpoll 4 # mine"
+    );
+    assert_eq!(changed(&document, with(Conflict::Replace)), "\n\tserver  a iburst # mine\r\n");
+    assert_eq!(changed(&document, with(Conflict::Merge)), "\n\tserver  a minpoll 4 iburst # mine\r\n");
+}
+
+#[test]
+fn servers_go_and_come_back_as_they_were() {
+    let before = "# time\n  server a.example iburst # one\nserver b.example\nserver A.example. minpoll 5";
+    let document = Document::parse(before.as_bytes());
+    assert_eq!(changed(&document, Ok(remove_server(&document, "a.example"))), "# time\nserver b.example\n");
+    assert_eq!(reason(Ok(remove_server(&document, "c.example"))), "c.example is not there");
+    let off = changed(&document, Ok(disable_server(&document, "b.example")));
+    assert_eq!(off, before.replace("server b", "#server b"));
+    let off = Document::parse(off.as_bytes());
+    assert_eq!(changed(&off, enable_server(&off, "B.example")), before);
+    assert!(reason(Ok(disable_server(&off, "b.example"))).contains("switched off already, in line 3"));
+    assert!(reason(enable_server(&document, "b.example")).contains("in use already"));
+    assert!(reason(enable_server(&document, "c.example")).contains("not even as a comment"));
+}
+
+#[test]
+fn one_host_takes_the_place_of_another() {
+    let document = Document::parse(b"server -4 a.example iburst prefer\nserver b.example\n");
+    assert_eq!(
+        changed(&document, replace_server(&document, "a.example", "c.example")),
+        "server -4 c.example iburst prefer\nserver b.example\n"
+    );
+    assert!(reason(replace_server(&document, "a.example", "b.example")).contains("already there"));
+    assert!(reason(replace_server(&document, "x.example", "c.example")).contains("not there"));
+    assert!(reason(replace_server(&document, "a.example", "c d")).contains("cannot be"));
+}
+
+#[test]
+fn a_list_of_servers_keeps_those_that_stay_and_every_comment() {
+    let document = Document::parse(
+        b"driftfile /d\n# ours\nserver a iburst prefer\nserver b iburst\n# and a clock\nserver 127.127.1.0\nrestrict default\n",
+    );
+    let wanted = [server("c"), server("a"), server("d"), server("c")];
+    assert_eq!(
+        changed(&document, set_servers(&document, &wanted)),
+        "driftfile /d\n# ours\nserver a iburst prefer\nserver c iburst\nserver d iburst\n# and a clock\nserver 127.127.1.0\nrestrict default\n"
+    );
+    let same = [server("b"), server("a")];
+    assert_eq!(reason(set_servers(&document, &same)), "these are the servers already");
+    assert!(reason(set_servers(&document, &[])).contains("at least one"));
+}
+
+#[test]
+fn an_option_is_one_word_and_its_blank() {
+    let document = Document::parse(b"server a iburst  minpoll 4\tminpoll 5   # why\nserver b\n");
+    let set = |host, name, value| set_option(&document, host, name, value);
+    assert_eq!(
+        changed(&document, set("a", "minpoll", Some("6"))),
+        "server a iburst  minpoll 4\tminpoll 6   # why\nserver b\n"
+    );
+    assert_eq!(
+        changed(&document, set("a", "maxpoll", Some("9"))),
+        "server a iburst  minpoll 4\tminpoll 5 maxpoll 9   # why\nserver b\n"
+    );
+    assert_eq!(
+        changed(&document, unset_option(&document, "a", "minpoll")),
+        "server a iburst   # why\nserver b\n"
+    );
+    assert_eq!(
+        changed(&document, unset_option(&document, "a", "iburst")),
+        "server a  minpoll 4\tminpoll 5   # why\nserver b\n"
+    );
+    assert!(reason(set("a", "iburst", None)).contains("has that option already"));
+    assert!(reason(unset_option(&document, "b", "iburst")).contains("has no `iburst`"));
+    for (name, value, word) in [
+        ("minpoll", Some("99"), "0 to 17"),
+        ("minpoll", Some("2"), "every 4 s"),
+        ("minpoll", None, "needs a value"),
+        ("iburst", Some("1"), "takes no value"),
+        ("ibrust", None, "did you mean `iburst`"),
+        ("key", Some("65536"), "65535"),
+        ("minpoll", Some("4\nrestrict default"), "no place"),
+    ] {
+        let said = reason(set("a", name, value));
+        assert!(said.contains(word), "{name}: {said}");
+    }
+    assert!(reason(set("c", "iburst", None)).contains("not there"));
+}
+
+fn words(text: &str) -> Vec<String> {
+    text.split(' ').map(ToOwned::to_owned).collect()
+}
+
+#[test]
+fn the_line_that_counts_is_set() {
+    let before = "driftfile /a\nserver x\ntinker panic 0 step 1\ntinker panic 5 # later\ndriftfile \"/b\"\n";
+    let document = Document::parse(before.as_bytes());
+    let after = |text: &str| changed(&document, set(&document, &words(text)));
+    assert_eq!(after("driftfile /c"), before.replace("\"/b\"", "/c"));
+    assert_eq!(after("tinker panic 7"), before.replace("panic 5", "panic 7"));
+    assert_eq!(after("tinker step 2"), before.replace("step 1", "step 2"));
+    assert_eq!(after("tinker stepout 9"), before.replace("panic 5", "panic 5 stepout 9"));
+    assert_eq!(after("leapfile /l"), format!("{before}leapfile /l\n"));
+    assert_eq!(after("tos minsane 2"), before.replace("# later\n", "# later\ntos minsane 2\n"));
+    let off = |text: &str| changed(&document, unset(&document, &words(text)));
+    assert_eq!(off("tinker panic"), "driftfile /a\nserver x\ntinker step 1\ndriftfile \"/b\"\n");
+    assert_eq!(off("driftfile"), "server x\ntinker panic 0 step 1\ntinker panic 5 # later\n");
+    for (text, word) in [
+        ("tinker panic 5", "is so already"),
+        ("tinker panic", "needs a value"),
+        ("tinker bananas 5", "did you mean"),
+        ("tinker panic -5", "0 to"),
+        ("driftfile /b", "already"),
+        ("crypto x", "cannot be set so"),
+        ("restrict default", "cannot be set so"),
+    ] {
+        let said = reason(set(&document, &words(text)));
+        assert!(said.contains(word) || text.contains("bananas"), "{text}: {said}");
+    }
+    assert!(reason(unset(&document, &words("tos minsane"))).contains("is not set"));
 }
 
 #[test]
@@ -105,25 +238,68 @@ fn names_that_could_break_out_of_their_line_are_refused() {
     }
 }
 
+/// Lines as people write them, and some as nobody should.
+const LINES: &str = "((server|pool|#server|# pool|restrict|driftfile|tinker panic) [a-c0-9]{1,2}( iburst| minpoll 5|  # x)?(\r?\n)){0,12}";
+
 proptest! {
     #[test]
     fn an_addition_touches_no_other_byte(bytes in proptest::collection::vec(any::<u8>(), 0..500)) {
         let document = Document::parse(&bytes);
-        if let Addition::Change(patch) = add_server(&document, &server("new.example")) {
-            let after = patch.apply(&document);
-            let start: usize = document.lines()[..patch.lines.start].iter().map(|line| line.raw().len()).sum();
+        if let Ok(plan @ Plan::Change(_)) = add_server(&document, &server("new.example"), Conflict::Refuse) {
+            let Plan::Change(patches) = &plan else { unreachable!() };
+            let after = plan.apply(&document);
+            let start = document.bytes(0..patches[0].lines.start).len();
             prop_assert_eq!(&after[..start], &bytes[..start]);
-            prop_assert_eq!(&after[start + patch.with.len()..], &bytes[start..]);
+            prop_assert_eq!(&after[start + patches[0].with.len()..], &bytes[start..]);
         }
     }
 
     #[test]
-    fn adding_twice_is_adding_once(text in "((server|pool|#server|restrict|driftfile) [a-z.]{1,8}\n){0,12}") {
+    fn added_and_removed_is_what_was(text in LINES) {
         let document = Document::parse(text.as_bytes());
-        if let Addition::Change(patch) = add_server(&document, &server("new.example")) {
-            let again = Document::parse(&patch.apply(&document));
-            let second = add_server(&again, &server("new.example"));
-            prop_assert!(matches!(second, Addition::Present { .. }), "{second:?}");
+        let after = changed(&document, add_server(&document, &server("new.example"), Conflict::Refuse));
+        let again = Document::parse(after.as_bytes());
+        let second = add_server(&again, &server("new.example"), Conflict::Refuse);
+        prop_assert!(matches!(second, Ok(Plan::Nothing { .. })), "{second:?}");
+        prop_assert_eq!(changed(&again, Ok(remove_server(&again, "new.example"))), text);
+    }
+
+    #[test]
+    fn every_edit_twice_is_the_edit_once(text in LINES, which in 0_usize..7) {
+        let edit = |document: &Document| match which {
+            0 => Ok(remove_server(document, "a")),
+            1 => Ok(disable_server(document, "a")),
+            2 => enable_server(document, "a"),
+            3 => set_servers(document, &[server("a"), server("z")]),
+            4 => set_option(document, "a", "minpoll", Some("7")),
+            5 => unset_option(document, "a", "minpoll"),
+            _ => set(document, &words("tinker panic 3")),
+        };
+        let document = Document::parse(text.as_bytes());
+        if let Ok(plan @ Plan::Change(_)) = edit(&document) {
+            let once = Document::parse(&plan.apply(&document));
+            match edit(&once) {
+                Ok(plan) => prop_assert_eq!(plan.apply(&once), once.print()),
+                Err(error) => prop_assert!(false, "{}", error),
+            }
+        }
+    }
+
+    #[test]
+    fn no_edit_of_any_bytes_panics(bytes in proptest::collection::vec(any::<u8>(), 0..300), host in "[a-c]{1}|\\PC{0,8}") {
+        let document = Document::parse(&bytes);
+        let plans = [
+            Ok(remove_server(&document, &host)),
+            Ok(disable_server(&document, &host)),
+            enable_server(&document, &host),
+            replace_server(&document, &host, "new.example"),
+            set_option(&document, &host, "key", Some(&host)),
+            unset_option(&document, &host, "key"),
+            set(&document, &[host.clone(), host.clone()]),
+            unset(&document, std::slice::from_ref(&host)),
+        ];
+        for plan in plans.into_iter().flatten() {
+            let _after = plan.apply(&document);
         }
     }
 }

@@ -72,9 +72,9 @@ fn configuration(
     scenario: &Scenario,
     out: &mut dyn Write,
 ) -> Result<(SystemConfig, Option<Frequency>), Failure> {
-    let content = file::read(path)?;
-    let (found, findings) = file::interpret(path, &content)?;
-    for finding in file::errors(&findings) {
+    let read = file::read_all(path, ntp_conf::FILE_LEN_MAX)?;
+    let found = read.configuration;
+    for finding in file::errors(&read.diagnostics) {
         writeln!(out, "{finding}\n")?;
     }
     // As Debian starts it.

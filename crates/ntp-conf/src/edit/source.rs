@@ -1,0 +1,266 @@
+//! Servers: added, removed, switched off and on, exchanged.
+
+use crate::cst::{Document, Line};
+use crate::directive::{AddressFamily, Directive, Role, Source, interpret};
+use crate::{Diagnostic, Severity};
+
+use super::{
+    EditError, Patch, Plan, canonical_host, commented_source, insert_line, network_sources, quote,
+    replace_line, setting, source_of, splice,
+};
+
+/// A server to add.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewServer {
+    /// `server` or `pool`.
+    pub role: Role,
+    /// `-4`, `-6` or neither.
+    pub family: AddressFamily,
+    /// Name or address.
+    pub host: String,
+    /// Its options, word by word as in the file.
+    pub options: Vec<String>,
+}
+
+/// What to do if the server stands there with other options.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Conflict {
+    /// Nothing: it is an error.
+    #[default]
+    Refuse,
+    /// Its options are replaced.
+    Replace,
+    /// The new options are added to those that are there.
+    Merge,
+}
+
+impl NewServer {
+    /// The words behind the directive.
+    fn words(&self, separator: &str) -> String {
+        let family = match self.family {
+            AddressFamily::Any => "",
+            AddressFamily::V4 => "-4 ",
+            AddressFamily::V6 => "-6 ",
+        };
+        let mut text = format!("{}{separator}{family}{}", self.role.keyword(), self.host);
+        for word in &self.options {
+            text.push(' ');
+            text.push_str(word);
+        }
+        text
+    }
+
+    /// The source that the line will be read as.
+    ///
+    /// # Errors
+    /// If the name or an option is no good, in words.
+    pub fn check(&self) -> Result<Source, EditError> {
+        let nonsense = |reason: String| Err(EditError::Nonsense(reason));
+        let name = &self.host;
+        if name.is_empty() || quote(name).as_deref() != Ok(name.as_str()) {
+            return nonsense(format!("{name:?} cannot be a server's name"));
+        }
+        for word in &self.options {
+            if quote(word).as_deref() != Ok(word.as_str()) {
+                return nonsense(format!("{word:?} is no option of a server"));
+            }
+        }
+        let text = self.words(" ");
+        let meaning = interpret("", 1, &Line::parse(text.as_bytes()));
+        let is_bad = |finding: &&Diagnostic| finding.severity == Severity::Error || finding.code == "W004";
+        match meaning.directive {
+            Some(Directive::Source(source)) if source.reference_clock().is_some() => {
+                nonsense(format!("{name} is a reference clock, not a server"))
+            }
+            Some(Directive::Source(source)) if source.host == *name => {
+                match meaning.diagnostics.iter().find(is_bad) {
+                    Some(finding) if finding.remedy.is_empty() => nonsense(finding.message.clone()),
+                    Some(finding) => nonsense(format!("{}; {}", finding.message, finding.remedy)),
+                    None => Ok(source),
+                }
+            }
+            _ if name.parse::<std::net::SocketAddr>().is_ok() || name.matches(':').count() == 1 => {
+                nonsense(format!("{name:?} cannot be a server's name: give the port with --port"))
+            }
+            _ => nonsense(format!("{name:?} cannot be a server's name")),
+        }
+    }
+
+    /// Whether a source in the file is this one.
+    fn is(&self, source: &Source, wanted: &Source) -> bool {
+        canonical_host(&source.host) == canonical_host(&self.host)
+            && source.family == self.family
+            && source.options.port == wanted.options.port
+    }
+}
+
+/// Plans to add a server beside those that are there.
+///
+/// # Errors
+/// If the server makes no sense, or stands there with other options and nothing was said about that.
+pub fn add_server(document: &Document, server: &NewServer, conflict: Conflict) -> Result<Plan, EditError> {
+    let wanted = server.check()?;
+    for (index, source) in network_sources(document) {
+        if !server.is(&source, &wanted) {
+            continue;
+        }
+        let number = index + 1;
+        let Some(line) = document.line(index) else { continue };
+        if source.role == server.role && source.options == wanted.options {
+            let reason = format!("{} is already there", server.host);
+            return Ok(Plan::Nothing { line: Some(number), reason });
+        }
+        return match conflict {
+            Conflict::Refuse => {
+                let text = String::from_utf8_lossy(line.raw()).trim().to_owned();
+                let reason = format!("{} is already there with other options: {text}", server.host);
+                Err(EditError::Conflict { line: number, reason })
+            }
+            Conflict::Replace => Ok(Plan::Change(vec![replace_line(index, with_options(&line, server))])),
+            Conflict::Merge => setting::merge(document, index, &server.options),
+        };
+    }
+    Ok(Plan::Change(vec![insertion(document, server)]))
+}
+
+/// A line with the words of another server, and its own indent and comment.
+fn with_options(line: &Line<'_>, server: &NewServer) -> Vec<u8> {
+    let tokens = line.tokens();
+    let span = match (tokens.first(), tokens.last()) {
+        (Some(first), Some(last)) => first.span.start..last.span.end,
+        _ => 0..0,
+    };
+    splice(line, span, server.words(&String::from_utf8_lossy(line.separator())).as_bytes())
+}
+
+/// Behind the last source; else behind the last one commented out; else before the first
+/// `restrict`; else at the end.
+fn insertion(document: &Document, server: &NewServer) -> Patch {
+    let last = network_sources(document).next_back().map(|(index, _)| index);
+    let commented = || document.lines().rposition(|line| commented_source(&line).is_some());
+    let restrict = || document.lines().position(|line| line.keyword() == Some("restrict"));
+    let at = match last {
+        Some(index) => index + 1,
+        None => commented().map(|index| index + 1).or_else(restrict).unwrap_or(document.len()),
+    };
+    let model = last.and_then(|index| document.line(index));
+    let indent = model.as_ref().map(Line::indent).unwrap_or_default();
+    let separator =
+        model.as_ref().map_or_else(|| " ".into(), |line| String::from_utf8_lossy(line.separator()));
+    insert_line(document, at, &[indent, server.words(&separator).as_bytes()].concat())
+}
+
+/// Whether a line's source is this host.
+fn is_host(source: &Source, host: &str) -> bool {
+    canonical_host(&source.host) == canonical_host(host)
+}
+
+fn not_there(host: &str) -> String {
+    format!("{host} is not there")
+}
+
+/// Plans to remove every active line of a host, with its own comment but not those above it.
+pub fn remove_server(document: &Document, host: &str) -> Plan {
+    let lines = document.lines().enumerate();
+    let own = lines.filter(|(_, line)| source_of(line).is_some_and(|source| is_host(&source, host)));
+    let patches = own.map(|(index, _)| Patch { lines: index..index + 1, with: Vec::new() }).collect();
+    Plan::of(patches, || not_there(host))
+}
+
+/// Plans to comment out every active line of a host.
+pub fn disable_server(document: &Document, host: &str) -> Plan {
+    let lines = document.lines().enumerate();
+    let own = lines.filter(|(_, line)| source_of(line).is_some_and(|source| is_host(&source, host)));
+    let patches = own.map(|(index, line)| replace_line(index, [b"#", line.raw()].concat())).collect();
+    Plan::of(patches, || {
+        let off =
+            document.lines().position(|line| commented_source(&line).is_some_and(|s| is_host(&s, host)));
+        off.map_or_else(
+            || not_there(host),
+            |index| format!("{host} is switched off already, in line {}", index + 1),
+        )
+    })
+}
+
+/// Plans to take the comment sign off the last line of a host that has one.
+///
+/// # Errors
+/// If the host is not there at all.
+pub fn enable_server(document: &Document, host: &str) -> Result<Plan, EditError> {
+    if let Some((index, _)) = network_sources(document).find(|(_, source)| is_host(source, host)) {
+        let reason = format!("{host} is in use already");
+        return Ok(Plan::Nothing { line: Some(index + 1), reason });
+    }
+    let off = |line: &Line<'_>| commented_source(line).is_some_and(|source| is_host(&source, host));
+    let Some(index) = document.lines().rposition(|line| off(&line)) else {
+        let reason = format!("{}, not even as a comment; add it with add-server", not_there(host));
+        return Err(EditError::Nonsense(reason));
+    };
+    let without = |line: Line<'_>| line.comment().map(|sign| splice(&line, sign..sign + 1, b""));
+    let patches = document.line(index).and_then(without).map(|with| replace_line(index, with));
+    Ok(Plan::of(patches.into_iter().collect(), || not_there(host)))
+}
+
+/// Plans to put another host in the place of the first line of one; its options stay.
+///
+/// # Errors
+/// If one is not there, or the other is there already or can be none.
+pub fn replace_server(document: &Document, old: &str, new: &str) -> Result<Plan, EditError> {
+    let server = NewServer {
+        role: Role::Server,
+        family: AddressFamily::Any,
+        host: new.to_owned(),
+        options: Vec::new(),
+    };
+    server.check()?;
+    if let Some((index, _)) = network_sources(document).find(|(_, source)| is_host(source, new)) {
+        let reason = format!("{new} is already there");
+        if network_sources(document).any(|(_, source)| is_host(&source, old)) && !is_same(old, new) {
+            return Err(EditError::Conflict { line: index + 1, reason });
+        }
+        return Ok(Plan::Nothing { line: Some(index + 1), reason });
+    }
+    let Some((index, source)) = network_sources(document).find(|(_, source)| is_host(source, old)) else {
+        return Err(EditError::Nonsense(not_there(old)));
+    };
+    let Some(line) = document.line(index) else { return Err(EditError::Nonsense(not_there(old))) };
+    let token = line.tokens().iter().skip(1).find(|token| token.text == source.host);
+    let patches = token.map(|token| replace_line(index, splice(&line, token.span.clone(), new.as_bytes())));
+    Ok(Plan::of(patches.into_iter().collect(), || not_there(old)))
+}
+
+fn is_same(one: &str, other: &str) -> bool {
+    canonical_host(one) == canonical_host(other)
+}
+
+/// Plans to have these servers and no others: lines of those that stay are left as they are, the
+/// others go, and new ones come behind the last that was there. Comments stay.
+///
+/// # Errors
+/// If one of them makes no sense.
+pub fn set_servers(document: &Document, servers: &[NewServer]) -> Result<Plan, EditError> {
+    if servers.is_empty() {
+        return Err(EditError::Nonsense("name at least one server".to_owned()));
+    }
+    let mut wanted: Vec<&NewServer> = Vec::new();
+    for server in servers {
+        server.check()?;
+        if !wanted.iter().any(|known| is_same(&known.host, &server.host)) {
+            wanted.push(server);
+        }
+    }
+    let mut patches = Vec::new();
+    for (index, source) in network_sources(document) {
+        match wanted.iter().position(|server| is_host(&source, &server.host)) {
+            Some(position) => drop(wanted.remove(position)),
+            None => patches.push(Patch { lines: index..index + 1, with: Vec::new() }),
+        }
+    }
+    // All new lines form one insertion, which must not fall apart.
+    let added: Vec<Patch> = wanted.into_iter().map(|server| insertion(document, server)).collect();
+    if let Some(first) = added.first() {
+        let lines = first.lines.clone();
+        patches.push(Patch { lines, with: added.iter().flat_map(|patch| patch.with.clone()).collect() });
+    }
+    Ok(Plan::of(patches, || "these are the servers already".to_owned()))
+}

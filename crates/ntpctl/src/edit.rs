@@ -1,0 +1,211 @@
+//! The commands that change a file, each as a plan for it.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use ntp_conf::directive::{AddressFamily, Role};
+use ntp_conf::edit::{self, Conflict, EditError, NewServer, Plan, canonical_host};
+use ntp_conf::{Document, drop_in_directory};
+
+use crate::change::{Change, carry_out};
+use crate::cli::{
+    AddServer, Apply, OneServer, RemoveServer, ReplaceServer, SetOption, SetServers, SetValue, UnsetOption,
+};
+use crate::exit::{Exit, Failure};
+use crate::file;
+use crate::settings::Settings;
+use crate::verify::Expectation;
+
+/// The file in `ntp.d` that `--drop-in` writes.
+const DROP_IN: &str = "ntpctl.conf";
+
+/// What the commands share.
+pub(crate) struct Context<'a> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) out: &'a mut dyn Write,
+}
+
+type Outcome = Result<Exit, Failure>;
+
+pub(crate) fn add_server(request: &AddServer, context: &mut Context<'_>) -> Outcome {
+    let mut options = Vec::new();
+    if let Some(port) = request.port {
+        options.extend(["port".to_owned(), port.to_string()]);
+    }
+    let given = |name: &str| request.options.iter().any(|word| word == name);
+    if !request.no_iburst && !given("iburst") {
+        options.push("iburst".to_owned());
+    }
+    if request.prefer && !given("prefer") {
+        options.push("prefer".to_owned());
+    }
+    options.extend(request.options.iter().cloned());
+    let server = NewServer {
+        role: if request.pool { Role::Pool } else { Role::Server },
+        family: match (request.ipv4, request.ipv6) {
+            (true, _) => AddressFamily::V4,
+            (_, true) => AddressFamily::V6,
+            _ => AddressFamily::Any,
+        },
+        host: request.host.clone(),
+        options,
+    };
+    let source = server.check().map_err(|error| Failure::Usage(error.to_string()))?;
+    let conflict = match (request.replace, request.merge) {
+        (true, _) => Conflict::Replace,
+        (_, true) => Conflict::Merge,
+        _ => Conflict::Refuse,
+    };
+    let answers =
+        Expectation::Answers { host: request.host.clone(), port: source.options.port.unwrap_or(123) };
+    let path = place_of(&request.apply, Some(&request.host), false)?;
+    perform(&path, &request.apply, vec![answers], context, |document| {
+        edit::add_server(document, &server, conflict)
+    })
+}
+
+pub(crate) fn remove_server(request: &RemoveServer, context: &mut Context<'_>) -> Outcome {
+    let path = place_of(&request.apply, Some(&request.host), false)?;
+    let gone = Expectation::Gone { host: request.host.clone() };
+    let plan = |document: &Document| {
+        let plan = if request.comment {
+            edit::disable_server(document, &request.host)
+        } else {
+            edit::remove_server(document, &request.host)
+        };
+        if let (Plan::Nothing { reason, .. }, true) = (&plan, request.strict) {
+            return Err(EditError::Nonsense(reason.clone()));
+        }
+        Ok(plan)
+    };
+    perform(&path, &request.apply, vec![gone], context, plan)
+}
+
+pub(crate) fn enable_server(request: &OneServer, context: &mut Context<'_>) -> Outcome {
+    let path = place_of(&request.apply, Some(&request.host), true)?;
+    let answers = Expectation::answers_as_written(&path, &request.host)?;
+    perform(&path, &request.apply, vec![answers], context, |document| {
+        edit::enable_server(document, &request.host)
+    })
+}
+
+pub(crate) fn disable_server(request: &OneServer, context: &mut Context<'_>) -> Outcome {
+    let path = place_of(&request.apply, Some(&request.host), false)?;
+    let gone = Expectation::Gone { host: request.host.clone() };
+    perform(&path, &request.apply, vec![gone], context, |document| {
+        Ok(edit::disable_server(document, &request.host))
+    })
+}
+
+pub(crate) fn replace_server(request: &ReplaceServer, context: &mut Context<'_>) -> Outcome {
+    let path = place_of(&request.apply, Some(&request.old), false)?;
+    let Expectation::Answers { port, .. } = Expectation::answers_as_written(&path, &request.old)? else {
+        return Err(Failure::Usage(format!("{} is not there", request.old)));
+    };
+    let expected = vec![
+        Expectation::Answers { host: request.new.clone(), port },
+        Expectation::Gone { host: request.old.clone() },
+    ];
+    perform(&path, &request.apply, expected, context, |document| {
+        edit::replace_server(document, &request.old, &request.new)
+    })
+}
+
+pub(crate) fn set_servers(request: &SetServers, context: &mut Context<'_>) -> Outcome {
+    let role = if request.pool { Role::Pool } else { Role::Server };
+    let options = vec!["iburst".to_owned()];
+    let server = |host: &String| NewServer {
+        role,
+        family: AddressFamily::Any,
+        host: host.clone(),
+        options: options.clone(),
+    };
+    let servers: Vec<NewServer> = request.hosts.iter().map(server).collect();
+    let path = place_of(&request.apply, None, false)?;
+    let expected = request.hosts.iter().map(|host| Expectation::Answers { host: host.clone(), port: 123 });
+    perform(&path, &request.apply, expected.collect(), context, |document| {
+        edit::set_servers(document, &servers)
+    })
+}
+
+pub(crate) fn set_option(request: &SetOption, context: &mut Context<'_>) -> Outcome {
+    let path = place_of(&request.apply, Some(&request.host), false)?;
+    perform(&path, &request.apply, vec![Expectation::Serves], context, |document| {
+        edit::set_option(document, &request.host, &request.option, request.value.as_deref())
+    })
+}
+
+pub(crate) fn unset_option(request: &UnsetOption, context: &mut Context<'_>) -> Outcome {
+    let path = place_of(&request.apply, Some(&request.host), false)?;
+    perform(&path, &request.apply, vec![Expectation::Serves], context, |document| {
+        edit::unset_option(document, &request.host, &request.option)
+    })
+}
+
+pub(crate) fn set(request: &SetValue, context: &mut Context<'_>) -> Outcome {
+    let path = place_of(&request.apply, None, false)?;
+    perform(&path, &request.apply, vec![Expectation::Serves], context, |document| {
+        edit::set(document, &request.words)
+    })
+}
+
+pub(crate) fn unset(request: &SetValue, context: &mut Context<'_>) -> Outcome {
+    let path = place_of(&request.apply, None, false)?;
+    perform(&path, &request.apply, vec![Expectation::Serves], context, |document| {
+        edit::unset(document, &request.words)
+    })
+}
+
+/// Where a change belongs: the file that holds the host's line, which may be an included one; else
+/// the configuration file, or the one in `ntp.d`.
+fn place_of(apply: &Apply, host: Option<&str>, commented: bool) -> Result<PathBuf, Failure> {
+    if apply.drop_in {
+        return Ok(drop_in_directory(&apply.config).join(DROP_IN));
+    }
+    let Some(wanted) = host.map(canonical_host) else { return Ok(apply.config.clone()) };
+    let read = file::read_all(&apply.config, ntp_conf::FILE_LEN_MAX)?;
+    let active =
+        read.configuration.sources.iter().find(|source| canonical_host(&source.value.host) == wanted);
+    let number = match active {
+        Some(source) => usize::try_from(source.at.file).ok(),
+        None if commented => read.documents.iter().position(|document| {
+            document.lines().any(|line| {
+                edit::commented_source(&line).is_some_and(|source| canonical_host(&source.host) == wanted)
+            })
+        }),
+        None => None,
+    };
+    let path = number.and_then(|number| read.configuration.files.get(number));
+    Ok(path.unwrap_or(&apply.config).clone())
+}
+
+/// Plans, and carries the plan out.
+fn perform(
+    path: &Path,
+    apply: &Apply,
+    expected: Vec<Expectation>,
+    context: &mut Context<'_>,
+    plan: impl FnOnce(&Document) -> Result<Plan, EditError>,
+) -> Outcome {
+    let old = if apply.drop_in { file::read_if_there(path)? } else { Some(file::read(path)?) };
+    file::refuse_foreign(path, old.as_deref().unwrap_or_default())?;
+    file::refuse_if_no_configuration(path, old.as_deref().unwrap_or_default())?;
+    let document = Document::parse(old.as_deref().unwrap_or_default());
+    let plan = plan(&document).map_err(|error| match error {
+        EditError::Nonsense(reason) => Failure::Usage(reason),
+        EditError::Conflict { line, reason } => {
+            Failure::Refused(format!("{}:{line}: {reason}", path.display()))
+        }
+    })?;
+    if let Plan::Nothing { line, reason } = &plan {
+        let line = line.map_or_else(String::new, |line| format!(":{line}"));
+        writeln!(context.out, "{}{line}: {reason}; nothing to do", path.display())?;
+        return Ok(Exit::Done);
+    }
+    if path != apply.config {
+        writeln!(context.out, "the change belongs into {}", path.display())?;
+    }
+    let new = plan.apply(&document);
+    let change = Change { path, old: old.as_deref(), new: &new, expected };
+    carry_out(&change, apply, context.settings, context.out)
+}

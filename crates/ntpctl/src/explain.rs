@@ -1,0 +1,231 @@
+//! `ntpctl explain`: what a directive is for, what a line means, what a configuration comes to.
+
+use std::io::Write;
+use std::net::IpAddr;
+
+use ntp_conf::directive::{AddressFamily, Restrict, RestrictTarget};
+use ntp_conf::schema::{self, Entry, Setting, Support, Treatment};
+use ntp_conf::{
+    Dialect, Document, Placed, Read, directive, drop_in_directory, effective, lines_of, syntax_error,
+    understood,
+};
+
+use crate::cli::Explain;
+use crate::exit::{Exit, Failure};
+use crate::file;
+
+/// Directives whose values make up the overview, in this order.
+const OVERVIEW: [&str; 4] = ["driftfile", "leapfile", "tinker", "tos"];
+
+pub(crate) fn run(request: &Explain, out: &mut dyn Write) -> Result<Exit, Failure> {
+    let config = || file::read_all(&request.target.config, ntp_conf::FILE_LEN_MAX);
+    match request.words.as_slice() {
+        [] => overview(&config()?, request, out)?,
+        [word] if !word.contains(char::is_whitespace) => match schema::entry(word) {
+            // Without a file the directive is explained all the same.
+            Some(entry) => explain_directive(entry, config().ok().as_ref(), out)?,
+            None => explain_line(word, out)?,
+        },
+        words => explain_line(&words.join(" "), out)?,
+    }
+    Ok(Exit::Done)
+}
+
+fn explain_directive(entry: &'static Entry, read: Option<&Read>, out: &mut dyn Write) -> Result<(), Failure> {
+    writeln!(out, "{}\n    {}", entry.synopsis(), entry.meaning)?;
+    if !entry.default.is_empty() {
+        writeln!(out, "    Without it: {}.", entry.default)?;
+    }
+    for words in [support(entry.support), treatment(entry.treatment)].into_iter().flatten() {
+        writeln!(out, "    {words}")?;
+    }
+    if !entry.settings.is_empty() {
+        writeln!(out)?;
+    }
+    for setting in entry.settings {
+        writeln!(out, "    {:<14} {}", setting.name, about(setting))?;
+    }
+    let Some(read) = read else { return Ok(()) };
+    let mut places = lines_of(read, entry).peekable();
+    if places.peek().is_some() {
+        writeln!(out, "\nIt stands in:")?;
+    }
+    for at in places {
+        let text = read.line(at).map(|line| String::from_utf8_lossy(line.raw()).trim().to_owned());
+        writeln!(out, "    {:<24} {}", read.configuration.place(at), plain(&text.unwrap_or_default()))?;
+    }
+    Ok(())
+}
+
+/// A setting in one line.
+fn about(setting: &Setting) -> String {
+    let default = Some(setting.default).filter(|default| !default.is_empty());
+    let default = default.map(|default| format!("; default {default}"));
+    let remarks = [support(setting.support), treatment(setting.treatment)].into_iter().flatten();
+    let remarks = remarks.map(|words| format!(" ({})", words.trim_end_matches('.').to_lowercase()));
+    [setting.meaning.to_owned()].into_iter().chain(default).chain(remarks).collect()
+}
+
+fn support(support: Support) -> Option<String> {
+    let words = match support {
+        Support::Both => return None,
+        Support::Classic => "Classic ntpd only.",
+        Support::Ntpsec => "NTPsec only.",
+        Support::Neither => "No daemon of today knows it.",
+        Support::Ours => "This ntpd only.",
+    };
+    Some(words.to_owned())
+}
+
+fn treatment(treatment: Treatment) -> Option<String> {
+    match treatment {
+        Treatment::Acted => None,
+        Treatment::Satisfied => Some("Always so here.".to_owned()),
+        Treatment::Accepted => Some("Accepted, and not acted on.".to_owned()),
+        Treatment::Rejected(instead) => Some(format!("Not supported: {instead}.")),
+    }
+}
+
+fn explain_line(text: &str, out: &mut dyn Write) -> Result<(), Failure> {
+    let document = Document::parse(text.as_bytes());
+    let Some(line) = document.line(0).filter(|_| document.len() == 1) else {
+        return Err(Failure::Usage("explain one line at a time".to_owned()));
+    };
+    match understood(Dialect::Ours, &line) {
+        Some(words) => {
+            let entry = line.keyword().and_then(schema::entry);
+            writeln!(out, "{words}\n    {}", entry.map_or("", |entry| entry.meaning))?;
+            let named = line.tokens().iter().skip(1).filter_map(|token| {
+                entry?.settings.iter().find(|setting| setting.name == token.text && !token.quoted)
+            });
+            for setting in named {
+                writeln!(out, "    {:<14} {}", setting.name, about(setting))?;
+            }
+        }
+        None => writeln!(out, "nothing follows from this line")?,
+    }
+    for finding in directive::interpret("line", 1, &line).diagnostics {
+        writeln!(out, "\n{finding}")?;
+    }
+    for dialect in [Dialect::Classic, Dialect::Ntpsec] {
+        if let Some((_, kept)) = syntax_error(dialect, &line) {
+            let kept = kept.map_or_else(|| "ignores it".to_owned(), |kept| format!("reads `{kept}`"));
+            writeln!(out, "\n{} reports a syntax error, and {kept}", dialect.name())?;
+        }
+    }
+    Ok(())
+}
+
+fn overview(read: &Read, request: &Explain, out: &mut dyn Write) -> Result<(), Failure> {
+    writeln!(out, "files, in the order in which they are read:")?;
+    for path in &read.configuration.files {
+        writeln!(out, "    {}", path.display())?;
+    }
+    let drop_ins = drop_in_directory(&request.target.config);
+    if !read.configuration.files.iter().any(|path| path.starts_with(&drop_ins)) {
+        writeln!(out, "    ({} holds none)", drop_ins.display())?;
+    }
+    writeln!(out, "\nvalues in force:")?;
+    for entry in OVERVIEW.into_iter().filter_map(schema::entry) {
+        values(read, entry, out)?;
+    }
+    writeln!(out, "\nservers: {} (see `ntpctl list`)", read.configuration.sources.len())?;
+    writeln!(out, "\nwho may ask; the first that fits counts:")?;
+    for (whom, what, places) in access(read) {
+        writeln!(out, "    {whom:<32} {what:<36} {places}")?;
+    }
+    Ok(())
+}
+
+fn values(read: &Read, entry: &'static Entry, out: &mut dyn Write) -> Result<(), Failure> {
+    let found = effective(read, entry);
+    if entry.settings.is_empty() || !entry.needs_setting {
+        match found.iter().find(|value| value.setting.is_none()) {
+            Some(value) => {
+                let place = read.configuration.place(value.at);
+                writeln!(out, "    {:<36} {place}", format!("{} {}", entry.name, plain(&value.value)))?;
+            }
+            None => writeln!(out, "    {:<36} default", format!("{} (none)", entry.name))?,
+        }
+    }
+    for setting in entry.settings.iter().filter(|setting| !setting.default.is_empty()) {
+        let own = found.iter().find(|value| value.setting == Some(setting.name));
+        let (value, place) = match own {
+            Some(value) => (plain(&value.value), read.configuration.place(value.at)),
+            None => (setting.default.to_owned(), "default".to_owned()),
+        };
+        if own.is_some() || setting.treatment == Treatment::Acted {
+            writeln!(out, "    {:<36} {place}", format!("{} {} {value}", entry.name, setting.name))?;
+        }
+    }
+    Ok(())
+}
+
+/// The access list as it is searched: the most specific first; equal ones forbid together.
+fn access(read: &Read) -> Vec<(String, String, String)> {
+    let mut rules: Vec<(u32, String, Vec<&Placed<Restrict>>)> = Vec::new();
+    for rule in &read.configuration.restrictions {
+        let (specific, whom) = describe(&rule.value.target);
+        match rules.iter_mut().find(|(_, known, _)| *known == whom) {
+            Some((_, _, same)) => same.push(rule),
+            None => rules.push((specific, whom, vec![rule])),
+        }
+    }
+    rules.sort_by_key(|(specific, _, _)| std::cmp::Reverse(*specific));
+    let everybody =
+        |rules: &[(u32, String, Vec<&Placed<Restrict>>)]| rules.iter().any(|rule| rule.1 == "everybody");
+    let mut shown: Vec<(String, String, String)> = rules
+        .iter()
+        .map(|(_, whom, same)| {
+            let places: Vec<String> = same.iter().map(|rule| read.configuration.place(rule.at)).collect();
+            (whom.clone(), forbidden(same), places.join(", "))
+        })
+        .collect();
+    if !everybody(&rules) {
+        let what = if rules.is_empty() { "time; queries from this machine only" } else { "everything" };
+        shown.push(("everybody else".to_owned(), what.to_owned(), "default".to_owned()));
+    }
+    shown
+}
+
+fn forbidden(rules: &[&Placed<Restrict>]) -> String {
+    let any = |flag: fn(&Restrict) -> bool| rules.iter().any(|rule| flag(&rule.value));
+    let mut text = if any(|rule| rule.flags.ignore) {
+        "nothing".to_owned()
+    } else {
+        match (any(|rule| rule.flags.noserve), any(|rule| rule.flags.noquery)) {
+            (true, true) => "nothing".to_owned(),
+            (true, false) => "queries".to_owned(),
+            (false, true) => "time".to_owned(),
+            (false, false) => "time and queries".to_owned(),
+        }
+    };
+    if any(|rule| rule.flags.ntpport) {
+        text += " (from port 123 only)";
+    }
+    text
+}
+
+/// Whom a rule is about, and how specific that is.
+fn describe(target: &RestrictTarget) -> (u32, String) {
+    match target {
+        RestrictTarget::Default(AddressFamily::Any) => (0, "everybody".to_owned()),
+        RestrictTarget::Default(AddressFamily::V4) => (0, "everybody, IPv4".to_owned()),
+        RestrictTarget::Default(AddressFamily::V6) => (0, "everybody, IPv6".to_owned()),
+        RestrictTarget::Source => (128, "the servers that are asked".to_owned()),
+        RestrictTarget::Network { address, mask } => {
+            let (ones, whole) = match mask {
+                IpAddr::V4(mask) => (u32::from(*mask).count_ones(), 32),
+                IpAddr::V6(mask) => (u128::from(*mask).count_ones(), 128),
+            };
+            let text = if ones == whole { address.to_string() } else { format!("{address} mask {mask}") };
+            (ones, text)
+        }
+        RestrictTarget::Name { host, mask: None } => (127, host.clone()),
+        RestrictTarget::Name { host, mask: Some(mask) } => (126, format!("{host} mask {mask}")),
+    }
+}
+
+fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+}
