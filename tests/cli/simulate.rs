@@ -88,6 +88,8 @@ fn what_is_no_scenario_is_refused_with_its_place() {
         ("description = \"x\"\n[client]\npolls = [9, 3]\n", "poll exponents"),
         ("extends = \"world\"\n[client]\npolls = [1, 99]\n", "poll exponents"),
         ("extends = \"case\"\n", "extends another one itself"),
+        ("description = \"x\"\n[limits]\nratio = nan\n", "a limit ="),
+        ("description = \"x\"\n[limits]\nsettles = [[-5.0, 1e-3]]\n", "limits.settles ="),
         ("extends = 5\n", "no name of a file"),
         ("extends = \"mistyped\"\n", "mistyped: TOML parse error at line 2"),
         ("extends = \"v1.2\"\n", "v1.2.toml"),

@@ -23,6 +23,12 @@ pub enum ReplaceError {
         /// Which.
         path: PathBuf,
     },
+    /// What is there is a device, a pipe or a socket: nothing to be replaced by a file.
+    #[error("{} is no file but a device, a pipe or a socket", path.display())]
+    NotFile {
+        /// Which.
+        path: PathBuf,
+    },
     /// The new file could not be written beside the old one.
     #[error("a new {} cannot be written: {source}", path.display())]
     Write {
@@ -56,6 +62,7 @@ pub fn replace(
     let folder =
         target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     let old = match fs::metadata(&target) {
+        Ok(metadata) if !metadata.is_file() => return Err(ReplaceError::NotFile { path: target }),
         Ok(metadata) => Some(metadata),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(source) => return Err(ReplaceError::Unreachable { path: target, source }),
@@ -132,6 +139,19 @@ mod tests {
         assert!(matches!(replace(&path, b"ours", Some(b"old"), 0o644), Err(ReplaceError::Changed { .. })));
         assert_eq!(fs::read(&path).unwrap(), b"theirs");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_is_no_file_is_left_alone_even_behind_a_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let (pipe, link) = (folder.path().join("pipe"), folder.path().join("link"));
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        symlink("pipe", &link).unwrap();
+        for path in [&pipe, &link] {
+            assert!(matches!(replace(path, b"x", None, 0o644), Err(ReplaceError::NotFile { .. })));
+        }
+        let kind = fs::symlink_metadata(&pipe).unwrap().file_type();
+        assert!(std::os::unix::fs::FileTypeExt::is_fifo(&kind));
     }
 
     #[test]

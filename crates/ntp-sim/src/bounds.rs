@@ -1,7 +1,7 @@
 //! What a world may be like: a scenario outside of these bounds is refused with a word.
 
 use crate::jitter::Jitter;
-use crate::scenario::{ClockScenario, PathScenario, Scenario, ServerScenario};
+use crate::scenario::{ClockScenario, Limits, PathScenario, Scenario, ServerScenario};
 
 /// The longest world, seconds: a hundred days. No time in it is later.
 const DURATION_MAX: f64 = 100.0 * 86_400.0;
@@ -52,6 +52,7 @@ pub(crate) fn check(scenario: &Scenario) -> Result<(), String> {
         short("addresses of a name", entry.addresses.len(), LIST_MAX)?;
     }
     check_clock(&scenario.clock)?;
+    check_limits(&scenario.limits)?;
     let mut addresses = scenario.addresses();
     addresses.sort();
     if let Some([twice, _]) = addresses.array_windows().find(|[one, other]| one == other) {
@@ -60,6 +61,20 @@ pub(crate) fn check(scenario: &Scenario) -> Result<(), String> {
     for (number, server) in scenario.servers.iter().enumerate() {
         let place = |reason: String| format!("[[server]] number {}: {reason}", number + 1);
         check_server(server).and_then(|()| check_path(&server.path)).map_err(place)?;
+    }
+    Ok(())
+}
+
+/// What is no number holds nothing.
+fn check_limits(limits: &Limits) -> Result<(), String> {
+    let limits_of_ratios = [limits.ratio, limits.ratio_worst, limits.frequency_ratio, limits.packets_ratio];
+    let limits_of_figures = [limits.rms, limits.max_error, limits.baseline_rms];
+    for limit in limits_of_ratios.into_iter().chain(limits_of_figures).flatten() {
+        within("a limit", limit, 0.0, OFFSET_MAX)?;
+    }
+    for (by, below) in &limits.settles {
+        time("limits.settles", *by)?;
+        within("limits.settles", *below, 0.0, OFFSET_MAX)?;
     }
     Ok(())
 }

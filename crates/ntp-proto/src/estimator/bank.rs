@@ -257,6 +257,20 @@ impl Bank {
         self.widen(LEAD, deviation);
     }
 
+    /// The lead cannot be off by more than `deviation`.
+    pub(super) fn narrow_lead(&mut self, deviation: f64) {
+        for model in 0..MODELS {
+            let share = (deviation.powi(2) / *self.covariance_mut(model, LEAD, LEAD)).sqrt();
+            if share < 1.0 {
+                // Rows and columns alike, so that it stays a covariance.
+                for other in 0..self.dimension {
+                    *self.covariance_mut(model, LEAD, other) *= share;
+                    *self.covariance_mut(model, other, LEAD) *= share;
+                }
+            }
+        }
+    }
+
     /// The frequency may be off by `deviation`.
     pub(super) fn widen_rate(&mut self, deviation: f64) {
         self.widen(RATE, deviation);

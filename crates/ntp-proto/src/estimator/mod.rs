@@ -40,6 +40,12 @@ use track::{JUMP_SHARE_ONE, RouteChange, Track, worth};
 /// Prior standard deviation of a path's bias, as a share of its round trip.
 const BIAS_SHARE: f64 = 0.03;
 
+/// How long a source that could know better is waited for.
+const HEARING: Duration = Duration::from_secs(16);
+
+/// How many standard deviations a new source may differ from the others without surprise.
+const SURPRISE: f64 = 4.0;
+
 /// How much older than the newest sample another may be; its error is what drifts in that time.
 /// Answers that arrive together are read in the order of their sockets, not of their stamps.
 const LATENESS_MAX: Duration = Duration::from_millis(100);
@@ -77,6 +83,20 @@ pub struct Fit {
     pub jumped: bool,
     /// What the sample was worth, for the poll law.
     pub worth: Worth,
+}
+
+impl Fit {
+    /// The sample that the joint filter begins with.
+    const fn first(sample: &Sample) -> Self {
+        Self {
+            expected: sample.expected,
+            residual: NtpDuration::ZERO,
+            doubtful: false,
+            verify: Verify::Nobody,
+            jumped: false,
+            worth: sample.worth,
+        }
+    }
 }
 
 /// Whose next sample should come soon.
@@ -233,29 +253,41 @@ impl Estimator {
         track.observe(recent, floor)
     }
 
+    /// How far off a source may be at the most: its root distance.
+    pub fn trust(&mut self, source: AssociationId, distance: NtpDuration) {
+        if let Some(track) = self.tracks.get_mut(&source) {
+            track.distance = distance.as_seconds_f64();
+        }
+    }
+
     /// Takes a sample of a source that is followed into the joint filter. `voters` are all that are heard
-    /// and have a say, this one among them, whether they are followed or set aside.
+    /// and have a say, this one among them, whether they are followed or set aside; the `survivors` of
+    /// them are believed.
     pub fn follow(
         &mut self,
         source: AssociationId,
         sample: &Sample,
         voters: &[AssociationId],
+        survivors: &[AssociationId],
     ) -> Option<Fit> {
         let evidence = &sample.evidence;
+        if self.joint.is_none() {
+            let nearest = self.nearest(survivors).unwrap_or(source);
+            self.begin(nearest, survivors.len() > 1);
+            if nearest == source {
+                return Some(Fit::first(sample));
+            }
+        }
+        if !self.followed.contains(&source) {
+            self.introduce(source, evidence, survivors)?;
+        }
         let track = self.tracks.get_mut(&source)?;
-        let Some(bank) = &mut self.joint else { return Some(self.begin(source, sample)) };
+        let bank = self.joint.as_mut()?;
         if evidence.at + LATENESS_MAX < bank.at() {
             return None;
         }
         bank.advance(evidence.at);
-        let bias = match self.followed.iter().position(|known| *known == source) {
-            Some(position) => BIASES + position,
-            None if self.followed.len() >= FOLLOWED_MAX => return None,
-            None => {
-                self.followed.push(source);
-                bank.add_bias(BIAS_SHARE * evidence.view.round_trip)
-            }
-        };
+        let bias = BIASES + self.followed.iter().position(|known| *known == source)?;
         if evidence.view.jump > 0.0 {
             jump(bank, bias, evidence, track);
         }
@@ -296,25 +328,67 @@ impl Estimator {
         })
     }
 
-    /// The joint filter begins as the first source's own, with a bias.
-    fn begin(&mut self, source: AssociationId, sample: &Sample) -> Fit {
+    /// Takes a source into the joint filter. Where the two differ by more than paths usually are
+    /// lopsided, it is this source's path, unless it is too near for that and all the others are not:
+    /// then they were wrong so far, and what they taught of the lead is given up.
+    fn introduce(
+        &mut self,
+        source: AssociationId,
+        evidence: &Evidence,
+        survivors: &[AssociationId],
+    ) -> Option<()> {
+        if self.followed.len() >= FOLLOWED_MAX {
+            return None;
+        }
+        let bank = self.joint.as_ref()?;
+        let usual = BIAS_SHARE * evidence.view.round_trip;
+        let expected = bank.project(evidence.at);
+        let gap = (evidence.middle - expected.lead).abs();
+        let doubt = SURPRISE * (usual.powi(2) + evidence.view.width.powi(2) + expected.lead_variance).sqrt();
+        let distance = |id: &AssociationId| self.tracks.get(id).map_or(0.0, |track| track.distance);
+        // Nobody stands for what somebody has taught who is gone.
+        let is_vouched_for = self.followed.iter().any(|other| survivors.contains(other));
+        let is_nearer = distance(&source) < gap && self.followed.iter().all(|other| gap < distance(other));
+        if is_nearer {
+            self.give_up_lead(gap);
+        }
+        self.followed.push(source);
+        self.joint.as_mut()?.add_bias(if gap > doubt && is_vouched_for && !is_nearer { gap } else { usual });
+        Some(())
+    }
+
+    /// The sources that are followed were wrong, by so much: they are introduced anew when they are heard
+    /// next.
+    fn give_up_lead(&mut self, by: f64) {
+        let Some(bank) = &mut self.joint else { return };
+        for position in (0..self.followed.len()).rev() {
+            bank.remove_bias(BIASES + position);
+        }
+        self.followed.clear();
+        bank.widen_lead(by);
+    }
+
+    /// The survivor that can be off by least.
+    fn nearest(&self, survivors: &[AssociationId]) -> Option<AssociationId> {
+        let known = survivors.iter().filter_map(|id| Some((self.tracks.get(id)?.distance, *id)));
+        known.min_by(|(one, _), (other, _)| one.total_cmp(other)).map(|(_, id)| id)
+    }
+
+    /// The joint filter begins as one source's own, with a bias. A first sample alone may be a stray, and
+    /// its own filter says so; one that others do not contradict is no further off than it can be.
+    fn begin(&mut self, source: AssociationId, is_vouched_for: bool) {
         self.joint = self.tracks.get(&source).map(|track| {
             let mut bank = track.solo.clone();
             if let Some(memory) = &self.memory {
                 bank.weigh(&memory.tempered());
             }
-            bank.split_bias(BIAS_SHARE * sample.evidence.view.round_trip);
+            if is_vouched_for {
+                bank.narrow_lead(track.distance);
+            }
+            bank.split_bias(BIAS_SHARE * track.path.minimum());
             bank
         });
         self.followed.push(source);
-        Fit {
-            expected: sample.expected,
-            residual: NtpDuration::ZERO,
-            doubtful: false,
-            verify: Verify::Nobody,
-            jumped: false,
-            worth: sample.worth,
-        }
     }
 
     /// What an outlier means. Two in a row that agree mean that the clock has jumped, if there is but
@@ -329,7 +403,7 @@ impl Estimator {
     ) -> Reaction {
         let joint = self.joint.as_ref().map_or(0.0, |bank| bank.moments().lead);
         let Some(track) = self.tracks.get_mut(&source) else { return Reaction::None };
-        let before = track.suspicion;
+        let (before, distance) = (track.suspicion, track.distance);
         let outlier = match doubt {
             Doubt::None => {
                 track.suspicion = None;
@@ -358,7 +432,17 @@ impl Estimator {
             }
         };
         let agreeing = 1 + others().filter(saw).count();
-        if 2 * agreeing > voters.len() {
+        // One that is nearer than they differ by knows better than any number whose paths may have
+        // changed by as much.
+        let first = others().filter(saw).filter_map(|(_, other)| other.suspicion).map(|first| first.at).min();
+        let since = first.unwrap_or(evidence.at).min(before.map_or(evidence.at, |before| before.at));
+        let overruled = outlier.residual.abs() <= distance
+            && others().any(|(followed, other)| {
+                let sees_none = other.last_inlier.is_some_and(|inlier| inlier >= since);
+                let is_asked = other.suspicion.is_none() && evidence.at.since(since) < HEARING;
+                followed && (sees_none || is_asked) && other.distance < outlier.residual.abs()
+            });
+        if 2 * agreeing > voters.len() && !overruled {
             return Reaction::Confirmed;
         }
         let contradicted = |since: MonoTime| {

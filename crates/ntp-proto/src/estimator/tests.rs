@@ -28,7 +28,7 @@ fn estimator() -> Estimator {
 fn feed(estimator: &mut Estimator, source: u16, exchange: &Measurement) -> Option<Fit> {
     let sample = estimator.observe(id(source), [192, 0, 2, 1].into(), UnixTime::default(), exchange)?;
     let voters: Vec<AssociationId> = estimator.tracks.keys().copied().collect();
-    estimator.follow(id(source), &sample, &voters)
+    estimator.follow(id(source), &sample, &voters, &voters)
 }
 
 /// Numbers that replay; the simulator's generator is not within reach here.

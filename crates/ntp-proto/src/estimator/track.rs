@@ -44,6 +44,9 @@ pub(super) struct Track {
     pub(super) suspicion: Option<Outlier>,
     /// When a sample was last where the joint filter expected it.
     pub(super) last_inlier: Option<MonoTime>,
+    /// How far off its answers may be for all that can be known: half of the round trip, and what the
+    /// server admits.
+    pub(super) distance: f64,
     routes: Vec<Route>,
     /// What an earlier run has learnt, until the path shows whether it is still the same.
     remembered: Option<PathMemory>,
@@ -77,6 +80,7 @@ impl Track {
             shapes: PathShapes::all(),
             suspicion: None,
             last_inlier: None,
+            distance: f64::INFINITY,
             routes: Vec::with_capacity(ROUTES),
             remembered,
         }

@@ -32,6 +32,9 @@ enum Edge {
 
 /// The interval that all but fewer than half of the candidates share, and which holds the middles of
 /// those; the one that needs the fewest falsetickers. `None` without a majority.
+///
+/// DEVIATION(RFC 5905 §11.2.1): where all intervals meet, nobody contradicts anybody, wherever the
+/// middles lie: of a near server and one far away both are right.
 pub(super) fn intersection(candidates: &[Candidate]) -> Option<Interval> {
     let mut edges: Vec<(NtpDuration, Edge)> = Vec::with_capacity(3 * candidates.len());
     for candidate in candidates {
@@ -44,14 +47,16 @@ pub(super) fn intersection(candidates: &[Candidate]) -> Option<Interval> {
     }
     edges.sort();
     let total = candidates.len();
-    // RFC 5905 §11.2.1: allow more and more falsetickers, as long as they are a minority.
-    (0..total.div_ceil(2)).find_map(|allowed| {
+    let share = |allowed: usize, middles_count: bool| {
         let needed = total - allowed;
         let (low, below) = reach(edges.iter().copied(), Edge::Low, needed)?;
         let (high, above) = reach(edges.iter().rev().copied(), Edge::High, needed)?;
         // A middle outside belongs to a falseticker.
-        (low <= high && below + above <= allowed).then_some(Interval { low, high })
-    })
+        let holds = !middles_count || below + above <= allowed;
+        (low <= high && holds).then_some(Interval { low, high })
+    };
+    // RFC 5905 §11.2.1: allow more and more falsetickers, as long as they are a minority.
+    (0..total.div_ceil(2)).find_map(|allowed| share(allowed, true)).or_else(|| share(0, false))
 }
 
 /// Where, going on from one end, `needed` intervals have been entered; with the middles passed on the

@@ -197,6 +197,12 @@ impl Selection {
         self.system_peer
     }
 
+    /// Who survived.
+    pub fn surviving(&self) -> Vec<AssociationId> {
+        let survives = |(id, standing): &(AssociationId, Standing)| standing.survives().then_some(*id);
+        self.standings.iter().filter_map(survives).collect()
+    }
+
     /// How many survived.
     pub fn survivors(&self) -> usize {
         self.standings.iter().filter(|(_, standing)| standing.survives()).count()

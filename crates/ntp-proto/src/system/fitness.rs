@@ -15,7 +15,7 @@ pub enum Unfit {
     #[error("`tos floor` and `tos ceiling` exclude its stratum, {}", .0.value())]
     Stratum(Stratum),
     /// It may be further off than `tos maxdist` lets it.
-    #[error("it may be off by {0}, and `tos maxdist` allows less")]
+    #[error("it may be off by {:.3} s, and `tos maxdist` allows less", .0.as_seconds_f64())]
     Distance(NtpDuration),
     /// It has its time from us.
     #[error("it has its time from us")]

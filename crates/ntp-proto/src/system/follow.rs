@@ -43,6 +43,9 @@ const PATIENCE_AT_START: Duration = Duration::from_secs(1);
 /// How long sources get to answer before it is said that too few of them agree.
 const PATIENCE_FOR_ALL: Duration = Duration::from_secs(16);
 
+/// How long after the start every survivor is followed at once: whoever answered first is no better.
+const STARTING: Duration = Duration::from_secs(3);
+
 /// Votes in a row that a source must win before it is followed, once the clock is right.
 const AGREEMENTS: u32 = 4;
 
@@ -69,6 +72,7 @@ impl System {
             return;
         };
         let taken_in = self.estimator.observe(id, address, self.date(now), sample);
+        self.estimator.trust(id, self.distance(now, id));
         self.select(now);
         self.tell_hindrance(now, id);
         let Some(sample) = taken_in else { return };
@@ -85,7 +89,7 @@ impl System {
             return;
         }
         let voters = self.selection.voters();
-        let fit = self.estimator.follow(id, &sample, &voters);
+        let fit = self.estimator.follow(id, &sample, &voters, &self.selection.surviving());
         let Some(member) = self.members.get_mut(&id) else { return };
         let Some(fit) = fit else {
             member.association.judge_poll(now, &sample.worth);
@@ -100,6 +104,15 @@ impl System {
             }
             self.correct(now, id, &estimate, &fit, arrived);
         }
+    }
+
+    /// How far off a source may be.
+    fn distance(&self, now: MonoTime, id: AssociationId) -> NtpDuration {
+        let least = self.config.selection.distance_min;
+        let state = self.members.get(&id).map(|member| member.association.state());
+        state
+            .and_then(|state| state.usual_distance(now, self.drift_rate(), least))
+            .unwrap_or(NtpDuration::MAX)
     }
 
     /// Asks again those who can tell what an outlier means.
@@ -144,7 +157,8 @@ impl System {
             return false;
         }
         let survives = self.standing(id).survives();
-        let at_once = !self.discipline.is_synchronized() || !self.is_anybody_followed();
+        let starting = now.since(self.started) < STARTING;
+        let at_once = starting || !self.discipline.is_synchronized() || !self.is_anybody_followed();
         let Some(member) = self.members.get_mut(&id) else { return false };
         if survives {
             member.agreements = member.agreements.saturating_add(1);
@@ -369,7 +383,10 @@ impl System {
         let arrived = Reading { system: corrected, ..arrived };
         if !was_synchronized {
             self.events.note(SystemEvent::ClockSync);
-            self.report(Event::Synchronized { error: remaining });
+            // What is watched only will not be slewed.
+            if !self.config.discipline.disabled {
+                self.report(Event::Synchronized { error: remaining });
+            }
         }
         // Either the sample is wrong, or the clock is, and then by so much.
         let doubt = if fit.doubtful { fit.residual.abs() } else { NtpDuration::ZERO };
@@ -396,7 +413,14 @@ impl System {
         let jitter = leader.association.state().register().jitter(estimate.frequency);
         let scale = self.estimator.path(leader.association.id()).map_or(NtpDuration::ZERO, |path| path.scale);
         if let Some(reference) = reference {
-            self.reference = reference.growing_by(self.unproven(now, jitter + scale));
+            let unproven = self.unproven(now, jitter + scale);
+            // A clock that is watched and not corrected drifts as it does.
+            let adrift = if self.config.discipline.disabled {
+                Frequency::from_ratio((estimate.frequency + self.ledger.rate()).as_ratio().abs())
+            } else {
+                Frequency::ZERO
+            };
+            self.reference = reference.growing_by(unproven + adrift);
             self.reference.doubt(left.doubt);
             self.tell_kernel(now, estimate.noise);
         }

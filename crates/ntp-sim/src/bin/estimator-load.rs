@@ -51,7 +51,7 @@ fn ours(samples: u16, sources: u16) -> Estimator {
         let exchange = Measurement { at, forward: leg(), backward: leg(), precision };
         let sample = estimator.observe(id, [192, 0, 2, 1].into(), UnixTime::default(), &exchange);
         if let Some(sample) = sample {
-            black_box(estimator.follow(id, &sample, &voters));
+            black_box(estimator.follow(id, &sample, &voters, &voters));
         }
         black_box(estimator.estimate(at));
     }

@@ -83,6 +83,7 @@ fn configuration(
     for complaint in complaints {
         writeln!(out, "warning: {complaint}")?;
     }
+    writeln!(out, "note: ntpd is started with -g, as Debian does: the first correction may be of any size")?;
     if config.discipline.disabled {
         writeln!(out, "warning: `disable ntp`: the clock is watched and never set")?;
     }
