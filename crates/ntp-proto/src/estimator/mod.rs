@@ -46,6 +46,9 @@ const HEARING: Duration = Duration::from_secs(16);
 /// How many standard deviations a new source may differ from the others without surprise.
 const SURPRISE: f64 = 4.0;
 
+/// The most that a path can be lopsided, seconds: what is further away is not followed.
+const BIAS_MAX: f64 = 2.0;
+
 /// How much older than the newest sample another may be; its error is what drifts in that time.
 /// Answers that arrive together are read in the order of their sockets, not of their stamps.
 const LATENESS_MAX: Duration = Duration::from_millis(100);
@@ -353,7 +356,8 @@ impl Estimator {
             self.give_up_lead(gap);
         }
         self.followed.push(source);
-        self.joint.as_mut()?.add_bias(if gap > doubt && is_vouched_for && !is_nearer { gap } else { usual });
+        let is_lopsided = gap > doubt && is_vouched_for && !is_nearer;
+        self.joint.as_mut()?.add_bias(if is_lopsided { gap.min(BIAS_MAX) } else { usual });
         Some(())
     }
 
