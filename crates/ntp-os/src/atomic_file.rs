@@ -47,7 +47,8 @@ pub enum ReplaceError {
     },
 }
 
-/// Replaces the file at `path`, keeping owner, group and mode; a symbolic link stays one, and what
+/// Replaces the file at `path`, keeping owner, group, mode, extended attributes and access control
+/// lists; a symbolic link stays one, and what
 /// it points to is replaced. With `expected`, only if the file still holds that. A file that does
 /// not exist yet gets mode `new_mode`.
 pub fn replace(
@@ -71,6 +72,7 @@ pub fn replace(
     file.write_all(content).map_err(write)?;
     match &old {
         Some(metadata) => keep_ownership(file.as_file(), metadata)
+            .and_then(|()| keep_attributes(file.path(), &target))
             .map_err(|source| ReplaceError::Ownership { path: target.clone(), source })?,
         None => file.as_file().set_permissions(Permissions::from_mode(new_mode)).map_err(write)?,
     }
@@ -111,6 +113,25 @@ fn keep_ownership(file: &File, old: &fs::Metadata) -> io::Result<()> {
     file.set_permissions(Permissions::from_mode(old.mode() & 0o7777))
 }
 
+/// Extended attributes, access control lists among them.
+fn keep_attributes(new: &Path, old: &Path) -> io::Result<()> {
+    let names = match xattr::list(old) {
+        Ok(names) => names,
+        // A file system without attributes has none to lose.
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    for name in names {
+        // Who may not read one has not set it either: labels that the kernel itself gives.
+        if let Ok(Some(value)) = xattr::get(old, &name)
+            && xattr::get(new, &name).ok().flatten().as_ref() != Some(&value)
+        {
+            xattr::set(new, &name, &value)?;
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,6 +150,19 @@ mod tests {
         assert_eq!(fs::read(&real).unwrap(), b"new");
         assert_eq!(fs::metadata(&real).unwrap().mode() & 0o7777, 0o640);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn attributes_are_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.conf");
+        fs::write(&path, "old").unwrap();
+        if xattr::set(&path, "user.note", b"mine").is_err() {
+            // This file system has none.
+            return;
+        }
+        replace(&path, b"new", None, 0o644).unwrap();
+        assert_eq!(xattr::get(&path, "user.note").unwrap().as_deref(), Some(&b"mine"[..]));
     }
 
     #[test]
