@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use ntp_conf::directive::{AddressFamily, Role};
 use ntp_conf::edit::{Conflict, NewServer, Plan, add_server, disable_server, enable_server, remove_server};
 use ntp_conf::{Dialect, Document, LoadError, Loaded, Severity, schema, syntax_error, understood};
+use ntp_tests::fuzz::mutant;
 use ntp_tests::{shared, skip};
 
 fn files_in(folder: &Path) -> Vec<PathBuf> {
@@ -72,30 +73,6 @@ fn survives(name: &str, bytes: &[u8]) {
     }
 }
 
-/// A file with some of its bytes changed: deterministic, so that a failure can be replayed.
-fn mutant(bytes: &[u8], seed: u64) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut random = |below: usize| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        usize::try_from(state % below.max(1) as u64).unwrap()
-    };
-    let mut mutant = bytes.to_vec();
-    for _ in 0..=random(6) {
-        let (at, other) = (random(mutant.len()), random(mutant.len()));
-        match random(6) {
-            0 => mutant.truncate(at),
-            1 => mutant.insert(at, u8::try_from(random(256)).unwrap()),
-            2 if !mutant.is_empty() => drop(mutant.remove(at)),
-            3 if !mutant.is_empty() => mutant.swap(at, other),
-            4 => mutant.splice(at..at, *b"server \"x#\r\n").for_each(drop),
-            _ => mutant.extend_from_within(at.min(other)..at.max(other)),
-        }
-    }
-    mutant
-}
-
 #[test]
 fn our_fixtures_come_back_byte_for_byte() {
     let files = files_in(&fixtures());
@@ -120,7 +97,7 @@ fn real_files_come_back_byte_for_byte() {
             survives(&name, &bytes);
             for seed in 0..5 {
                 let seed = 1000 * number as u64 + seed;
-                survives(&format!("{name}, mutant {seed}"), &mutant(&bytes, seed));
+                survives(&format!("{name}, mutant {seed}"), &mutant(std::slice::from_ref(&bytes), seed));
             }
         }
     }

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod daemon;
+pub mod fuzz;
 mod net;
 mod peers;
 mod programs;

@@ -18,8 +18,45 @@ const SAMPLES: u32 = 1_000;
 pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     match arguments {
         [what] if what == "estimator" => estimator(),
-        _ => Err("usage: cargo xtask bench estimator".to_owned()),
+        [what] if what == "conf" => conf(),
+        _ => Err("usage: cargo xtask bench estimator|conf".to_owned()),
     }
+}
+
+/// Lines of the longest configuration, and of shorter ones to compare it with.
+const LINES: [u32; 3] = [10_000, 100_000, 1_000_000];
+
+/// The most memory for each byte of a file, the program's own included.
+const MEMORY_MAX: f64 = 10.0;
+
+/// How much more a line of the longest file may cost than one of the shortest.
+const GROWTH_MAX: f64 = 2.0;
+
+/// What reading an ntp.conf costs.
+fn conf() -> Result<(), String> {
+    process::run(cargo().args(["build", "--quiet", "--release", "-p", "ntp-tests", "--bin", "conf-load"]))?;
+    say(&format!("{:>9} {:>12} {:>12} {:>16}", "lines", "ns a line", "bytes", "memory / bytes"));
+    let mut costs = Vec::new();
+    for lines in LINES {
+        let text = process::output(Command::new(target().join("release/conf-load")).arg(lines.to_string()))?;
+        let figures: Vec<f64> = text.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+        let [nanos, bytes, peak, understood] = figures[..] else {
+            return Err(format!("no figures in {text:?}"));
+        };
+        if understood < f64::from(lines) / 2.0 {
+            return Err(format!("only {understood} of {lines} lines were read"));
+        }
+        say(&format!("{lines:>9} {nanos:>12.0} {bytes:>12.0} {:>16.1}", peak / bytes));
+        costs.push((nanos, peak / bytes));
+    }
+    let (Some((first, _)), Some((last, memory))) = (costs.first(), costs.last()) else { return Ok(()) };
+    if *memory > MEMORY_MAX {
+        return Err(format!("{memory:.1} bytes of memory for each byte, more than {MEMORY_MAX}"));
+    }
+    if last / first > GROWTH_MAX {
+        return Err(format!("a line of the longest file costs {:.1} times as much", last / first));
+    }
+    Ok(())
 }
 
 fn estimator() -> Result<(), String> {

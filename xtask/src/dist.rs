@@ -29,6 +29,14 @@ const FILES: &[(&str, &str, u32)] = &[
 /// Programs: name, folder.
 const PROGRAMS: &[(&str, &str)] = &[("ntpd", "usr/sbin"), ("ntpctl", "usr/sbin"), ("ntpq", "usr/bin")];
 
+/// What `ntpctl` says of itself: its words, where to.
+const GENERATED: &[(&[&str], &str)] = &[
+    (&["manual"], "usr/share/man/man5/ntp.conf.5"),
+    (&["completions", "bash"], "usr/share/bash-completion/completions/ntpctl"),
+    (&["completions", "fish"], "usr/share/fish/vendor_completions.d/ntpctl.fish"),
+    (&["completions", "zsh"], "usr/share/zsh/vendor-completions/_ntpctl"),
+];
+
 /// Names under which the unit was known before.
 const ALIASES: &[&str] = &["ntpd.service", "ntpsec.service"];
 
@@ -42,6 +50,10 @@ pub(crate) fn run() -> Result<(), String> {
     }
     for (name, folder) in PROGRAMS {
         place(&target().join("release").join(name), &stage.join(folder).join(name), 0o755)?;
+    }
+    for (words, to) in GENERATED {
+        let text = output(Command::new(target().join("release/ntpctl")).args(*words))?;
+        write(&stage.join(to), text)?;
     }
     for alias in ALIASES {
         let link = stage.join("lib/systemd/system").join(alias);

@@ -1,9 +1,10 @@
-//! Development tasks: `cargo xtask bench | demo | sim | test | tidy | dist`.
+//! Development tasks: `cargo xtask bench | demo | fuzz | sim | test | tidy | dist`.
 #![forbid(unsafe_code)]
 
 mod bench;
 mod demo;
 mod dist;
+mod fuzz;
 mod process;
 mod sim;
 mod test;
@@ -15,8 +16,10 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 cargo xtask TASK
 
-bench  measure: `bench estimator`, instructions for each sample and bytes for each association
+bench  measure: `bench estimator`, instructions for each sample and bytes for each association;
+       `bench conf`, the cost of each line of a long ntp.conf
 demo   build, and run the tutorial offline and unprivileged: a server, an ntp.conf, ntpctl, ntpd, ntpq
+fuzz   attack a parser with changed inputs: `fuzz parse|edits|import [--time SECONDS] [--seed S]`
 sim    run scenarios with our client beside chrony's kind: [SCENARIO..] [--seeds N] [--seed S] [--json]
 test   run every test, and list what was skipped and why
 tidy   check what the compiler does not: dependencies, sizes, stray printing, paths
@@ -30,6 +33,7 @@ fn main() -> ExitCode {
     let outcome = match task.as_str() {
         "demo" => demo::run(),
         "bench" => bench::run(&rest),
+        "fuzz" => fuzz::run(&rest),
         "sim" => sim::run(&rest),
         "test" => test::run(&rest),
         "tidy" => tidy::run(),

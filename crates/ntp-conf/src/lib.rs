@@ -13,6 +13,7 @@ mod effective;
 mod grammar;
 mod lex;
 mod lint;
+mod manual;
 mod read;
 pub mod schema;
 mod suggest;
@@ -23,7 +24,8 @@ pub use diagnostic::{Diagnostic, Location, Severity, Span};
 pub use effective::{Effective, effective, lines_of};
 pub use grammar::Dialect;
 pub use lex::Token;
-pub use lint::lint;
+pub use lint::{advise, lint};
+pub use manual::manual;
 pub use read::{
     At, Configuration, FILE_LEN_MAX, INCLUDE_DEPTH_MAX, Limits, LoadError, Loaded, Loader, Placed, Read,
     drop_in_directory, read, read_within, values,

@@ -49,6 +49,20 @@ pub fn lint(read: &Read) -> Vec<Diagnostic> {
     linter.found
 }
 
+/// Advice about a word of a line, of one who has looked at more than the text.
+pub fn advise(
+    read: &Read,
+    at: At,
+    word: &str,
+    code: &'static str,
+    message: &str,
+    remedy: &str,
+) -> Option<Diagnostic> {
+    let mut linter = Linter { read, found: Vec::new() };
+    linter.warn(at, word, code, message, remedy);
+    linter.found.pop()
+}
+
 /// A finding, before it has a place.
 struct Advice<'a> {
     severity: Severity,

@@ -3,9 +3,10 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use ntp_conf::{Diagnostic, Dialect, Severity, check_for};
+use ntp_conf::{Diagnostic, Dialect, Severity, check_for, lint};
 use serde::Serialize;
 
+use crate::advice::of_files;
 use crate::cli::{Check, Daemon};
 use crate::exit::{Exit, Failure};
 use crate::file;
@@ -84,7 +85,10 @@ fn findings(path: &Path, request: &Check) -> Result<Vec<Diagnostic>, Failure> {
     Ok(match request.target {
         Daemon::Classic => check_for(Dialect::Classic, &read),
         Daemon::Ntpsec => check_for(Dialect::Ntpsec, &read),
-        Daemon::Ours => read.diagnostics,
+        Daemon::Ours => {
+            let advice = lint(&read).into_iter().chain(of_files(path, &read));
+            read.diagnostics.iter().cloned().chain(advice).collect()
+        }
     })
 }
 

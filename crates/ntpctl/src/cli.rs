@@ -67,6 +67,8 @@ pub enum Command {
     Query(Query),
     /// Restart ntpd, and wait until it serves
     Restart,
+    /// Print the manual page ntp.conf(5), for `man -l -`
+    Manual,
     /// Print the completions of a shell
     Completions(Completions),
     /// Run a configuration in a simulated world, and show how well the clock would be kept
@@ -314,7 +316,7 @@ pub struct Check {
 #[derive(Clone, Debug, Args)]
 pub struct Explain {
     /// A directive, or a whole line
-    #[arg(value_name = "DIRECTIVE|LINE", allow_hyphen_values = true)]
+    #[arg(value_name = "DIRECTIVE|LINE")]
     pub words: Vec<String>,
     /// Which file
     #[command(flatten)]

@@ -122,10 +122,26 @@ pub(crate) fn set_servers(request: &SetServers, context: &mut Context<'_>) -> Ou
     };
     let servers: Vec<NewServer> = request.hosts.iter().map(server).collect();
     let path = place_of(&request.apply, None, false)?;
-    let expected = request.hosts.iter().map(|host| Expectation::Answers { host: host.clone(), port: 123 });
-    perform(&path, &request.apply, expected.collect(), context, |document| {
-        edit::set_servers(document, &servers)
-    })
+    warn_of_others(&path, request, context)?;
+    let answers = |host: &String| Expectation::answers_as_written(&path, host);
+    let expected = request.hosts.iter().map(answers).collect::<Result<_, _>>()?;
+    perform(&path, &request.apply, expected, context, |document| edit::set_servers(document, &servers))
+}
+
+/// Servers that other files name are not touched.
+fn warn_of_others(path: &Path, request: &SetServers, context: &mut Context<'_>) -> Result<(), Failure> {
+    let read = file::read_all(&request.apply.config, ntp_conf::FILE_LEN_MAX)?;
+    let configuration = &read.configuration;
+    for source in &configuration.sources {
+        let file = usize::try_from(source.at.file).ok().and_then(|file| configuration.files.get(file));
+        let is_wanted = |host: &String| canonical_host(host) == canonical_host(&source.value.host);
+        let stays = source.value.reference_clock().is_none() && !request.hosts.iter().any(is_wanted);
+        if stays && file.is_some_and(|file| file != path) {
+            let place = configuration.place(source.at);
+            writeln!(context.out, "warning: {} stays: {place} names it", source.value.host)?;
+        }
+    }
+    Ok(())
 }
 
 pub(crate) fn set_option(request: &SetOption, context: &mut Context<'_>) -> Outcome {

@@ -111,8 +111,10 @@ pub(crate) fn refuse_if_no_configuration(path: &Path, content: &[u8]) -> Result<
     let name = path.display().to_string();
     let (mut understood, mut wrong) = (0, Vec::new());
     for (index, line) in document.lines().enumerate().filter(|(_, line)| !line.tokens().is_empty()) {
-        let findings = interpret_line(&name, index + 1, &line).diagnostics;
-        match findings.into_iter().find(|finding| finding.severity == Severity::Error) {
+        // A line of which something is left is one of ntp.conf.
+        let meaning = interpret_line(&name, index + 1, &line);
+        let error = meaning.diagnostics.into_iter().find(|finding| finding.severity == Severity::Error);
+        match error.filter(|_| meaning.directive.is_none()) {
             Some(error) => wrong.push(error),
             None => understood += 1,
         }

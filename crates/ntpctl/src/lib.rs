@@ -7,6 +7,7 @@
 //! a configuration.
 #![forbid(unsafe_code)]
 
+mod advice;
 mod apply;
 mod change;
 mod check;
@@ -29,6 +30,8 @@ mod verify;
 use std::io::{self, Write};
 
 use clap::CommandFactory as _;
+
+pub use import::import_text;
 
 use cli::{Command, Options};
 use edit::Context;
@@ -81,6 +84,10 @@ fn obey(command: &Command, settings: &Settings, out: &mut dyn Write) -> Result<E
         Command::Status(request) => status::run(request, settings, context.out),
         Command::Query(request) => query::run(request, context.out),
         Command::Restart => restart(settings, context.out),
+        Command::Manual => {
+            context.out.write_all(ntp_conf::manual(env!("CARGO_PKG_VERSION")).as_bytes())?;
+            Ok(Exit::Done)
+        }
         Command::Completions(request) => {
             clap_complete::generate(request.shell, &mut Options::command(), "ntpctl", context.out);
             Ok(Exit::Done)

@@ -267,6 +267,10 @@ fn set_settings(document: &Document, entry: &'static Entry, rest: &[String]) -> 
             fresh.as_bytes(),
         )]));
     };
+    // A damaged line could take new words for what it lacks.
+    if reading(&line).is_none_or(|reading| !reading.faults.is_empty()) {
+        return Ok(Plan::Change(vec![insert_line(document, index + 1, fresh.as_bytes())]));
+    }
     let raw = with_setting(&line, &wanted);
     Ok(change(document, index, raw, || format!("`{} {}` is so already", entry.name, wanted.words())))
 }

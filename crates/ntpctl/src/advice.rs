@@ -1,0 +1,112 @@
+//! Advice that needs a look at the files that a configuration names.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use ntp_conf::schema::entry;
+use ntp_conf::{Diagnostic, Effective, Read, advise, effective};
+use ntp_os::config_files;
+use ntp_proto::discipline::LeapTable;
+use ntp_proto::time::{Date, UnixTime};
+
+/// The longest file that is looked into.
+const LENGTH_MAX: usize = 1 << 20;
+
+/// Where the packaged unit lets ntpd write.
+const WRITABLE: [&str; 3] = ["/var/lib/ntp", "/var/log/ntpstats", "/run/ntp"];
+
+/// Everything that the files beside it have against a configuration.
+pub(crate) fn of_files(main: &Path, read: &Read) -> Vec<Diagnostic> {
+    let argument = |name: &str| -> Option<Effective> {
+        effective(read, entry(name)?)
+            .into_iter()
+            .find(|value| value.setting.is_none() && !value.value.is_empty())
+    };
+    let mut found = Vec::new();
+    found.extend(argument("keys").into_iter().flat_map(|value| keys(read, &value)));
+    found.extend(argument("leapfile").and_then(|value| leap_file(read, &value)));
+    found.extend(argument("driftfile").and_then(|value| drift_file(main, read, &value)));
+    found.extend(argument("statsdir").and_then(|value| folder(read, &value)));
+    found
+}
+
+fn keys(read: &Read, value: &Effective) -> Vec<Diagnostic> {
+    let path = Path::new(&value.value);
+    let say = |code, message: &str, remedy: &str| advise(read, value.at, &value.value, code, message, remedy);
+    let Ok((_, content)) = config_files::load_file(path, LENGTH_MAX) else {
+        return say("L020", "the file of keys cannot be read", "").into_iter().collect();
+    };
+    let mode = fs::metadata(path).map_or(0, |metadata| metadata.mode());
+    let open = mode & 0o007 != 0;
+    let text = String::from_utf8_lossy(&content).into_owned();
+    // `ID TYPE KEY`; classic files call MD5 `M` as well.
+    let weak = text.lines().any(|line| {
+        let kind = line.split('#').next().unwrap_or_default().split_whitespace().nth(1);
+        kind.is_some_and(|kind| kind.eq_ignore_ascii_case("md5") || kind == "M")
+    });
+    let open = open.then(|| {
+        say("L021", "everybody on this machine may read the keys", &format!("chmod 640 {}", path.display()))
+    });
+    let weak =
+        weak.then(|| say("L022", "it holds MD5 keys, which are easy to forge", "use AES128CMAC or SHA256"));
+    [open, weak].into_iter().flatten().flatten().collect()
+}
+
+fn leap_file(read: &Read, value: &Effective) -> Option<Diagnostic> {
+    let say = |code, message: &str, remedy: &str| advise(read, value.at, &value.value, code, message, remedy);
+    let content = match config_files::load_file(Path::new(&value.value), LENGTH_MAX) {
+        Ok((_, content)) => content,
+        Err(error) => {
+            return say(
+                "L023",
+                &format!("the table of leap seconds cannot be read: {error}"),
+                "apt install tzdata",
+            );
+        }
+    };
+    match LeapTable::parse(&String::from_utf8_lossy(&content), true) {
+        Err(error) => say("L024", &format!("this is no table of leap seconds: {error}"), ""),
+        Ok(table) if table.expires() <= now() => {
+            let message = format!("the table of leap seconds has expired, on {}", Date::of(table.expires()));
+            say("L025", &message, "apt install --only-upgrade tzdata")
+        }
+        Ok(_) => None,
+    }
+}
+
+fn now() -> UnixTime {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    UnixTime::new(i64::try_from(since.as_secs()).unwrap_or(i64::MAX), 0)
+}
+
+fn drift_file(main: &Path, read: &Read, value: &Effective) -> Option<Diagnostic> {
+    let path = Path::new(&value.value);
+    let say = |code, message: &str, remedy: &str| advise(read, value.at, &value.value, code, message, remedy);
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty())?;
+    if !parent.is_dir() {
+        return say("L026", &format!("there is no folder {}", parent.display()), "make it, or name another");
+    }
+    // What the unit may write matters for the file that the unit runs.
+    let packaged = main == Path::new("/etc/ntp.conf");
+    if packaged && !WRITABLE.iter().any(|folder| path.starts_with(folder)) {
+        let message = "the packaged unit lets ntpd write nowhere there";
+        return say("L027", message, "the usual place is /var/lib/ntp/ntp.drift");
+    }
+    None
+}
+
+fn folder(read: &Read, value: &Effective) -> Option<Diagnostic> {
+    let missing = !Path::new(&value.value).is_dir();
+    missing.then(|| {
+        advise(
+            read,
+            value.at,
+            &value.value,
+            "L028",
+            "there is no such folder",
+            "make it, for ntpd to write to",
+        )
+    })?
+}

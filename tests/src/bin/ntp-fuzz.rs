@@ -1,0 +1,39 @@
+//! Runs one harness for a time: `ntp-fuzz NAME SECONDS [SEED]`.
+#![forbid(unsafe_code)]
+
+use std::io::{Write as _, stderr, stdout};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use ntp_tests::fuzz::{HARNESSES, check, corpus, mutant};
+
+/// How many inputs there are between two looks at the clock.
+const BATCH: u64 = 256;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let name = arguments.first().map_or("", String::as_str);
+    let seconds = arguments.get(1).and_then(|text| text.parse().ok());
+    let found = HARNESSES.iter().find(|(known, _)| *known == name);
+    let (Some((_, harness)), Some(seconds)) = (found, seconds) else {
+        drop(writeln!(stderr(), "usage: ntp-fuzz parse|edits|import SECONDS [SEED]"));
+        return ExitCode::from(2);
+    };
+    let mut seed: u64 = arguments.get(2).and_then(|text| text.parse().ok()).unwrap_or(1);
+    let inputs = corpus(name);
+    let (started, mut cases) = (Instant::now(), 0_u64);
+    while started.elapsed() < Duration::from_secs(seconds) {
+        for _ in 0..BATCH {
+            let input = mutant(&inputs, seed);
+            if std::panic::catch_unwind(|| check(*harness, &input)).is_err() {
+                let text = String::from_utf8_lossy(&input).into_owned();
+                drop(writeln!(stderr(), "seed {seed} fails with:\n{text:?}"));
+                return ExitCode::FAILURE;
+            }
+            seed += 1;
+            cases += 1;
+        }
+    }
+    drop(writeln!(stdout(), "{name}: {cases} inputs in {seconds} s, none failed"));
+    ExitCode::SUCCESS
+}
