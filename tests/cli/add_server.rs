@@ -72,9 +72,13 @@ impl Machine {
     }
 
     fn add(&self, arguments: &[&str]) -> Outcome {
+        let conf = self.conf().display().to_string();
+        self.ntpctl(&[&["add-server"], arguments, &["-c", &conf]].concat())
+    }
+
+    fn ntpctl(&self, arguments: &[&str]) -> Outcome {
         let mut command = without_clock(&ours("ntpctl"));
-        command.arg("--settings").arg(self.path("ntpctl.toml")).arg("add-server").args(arguments);
-        run(command.arg("-c").arg(self.conf()))
+        run(command.arg("--settings").arg(self.path("ntpctl.toml")).args(arguments))
     }
 
     fn restarts(&self) -> usize {
@@ -128,6 +132,43 @@ fn a_live_server_ends_with_its_row() {
         measure(daemon),
         fs::read_to_string(machine.path("ntpd.log")).unwrap_or_default()
     );
+}
+
+#[test]
+fn every_change_is_put_in_force_and_looked_at() {
+    let machine = Machine::new();
+    let pid = machine.path("ntpd.pid");
+    let _ends = Pid(&pid);
+    let (conf, port) = (machine.conf().display().to_string(), machine.reference_port.to_string());
+    let change = |words: &[&str]| machine.ntpctl(&[words, &["-c", &conf]].concat());
+    assert_eq!(machine.add(&["127.0.0.1", "--port", &port]).status, 0);
+    let set = change(&["set-option", "127.0.0.1", "minpoll", "4"]);
+    assert_eq!((set.status, set.stdout.contains("ntpd runs with the change")), (0, true), "{}", set.both());
+    // It follows the server by now, and says so in words and for programs.
+    let follows = until(Duration::from_secs(15), || machine.ntpctl(&["status"]).status == 0);
+    let status = machine.ntpctl(&["status", "--json"]);
+    let value: serde_json::Value = serde_json::from_str(status.stdout.trim()).unwrap();
+    assert!(follows && value["synchronized"] == true && value["reachable"] == 1, "{}", status.both());
+    assert_eq!(value["system_peer"], "127.0.0.1", "{value}");
+    let gone = change(&["remove-server", "127.0.0.1"]);
+    assert_eq!(gone.status, 0, "{}", gone.both());
+    assert!(gone.stdout.contains("127.0.0.1 is not asked any longer"), "{}", gone.stdout);
+    assert!(gone.stdout.contains("no server is configured"), "{}", gone.stdout);
+    assert_eq!(machine.ntpctl(&["status"]).status, 6);
+    let back = change(&["rollback"]);
+    assert_eq!(back.status, 0, "{}", back.both());
+    assert_eq!(machine.ntpctl(&["restart"]).status, 0);
+    // Another address of the same machine, on the port that the line says.
+    let other = change(&["replace-server", "127.0.0.1", "127.0.0.9"]);
+    assert_eq!(other.status, 0, "{}", other.both());
+    assert!(other.stdout.contains("127.0.0.9 answers") && other.stdout.contains("127.0.0.1 is not asked"));
+    // One that is dead is taken back, unless that is not wanted.
+    let (text, dead) = (fs::read_to_string(machine.conf()).unwrap(), free_port().to_string());
+    let words = ["add-server", "127.0.0.8", "--port", &dead, "--wait", "1"];
+    assert_eq!(change(&words).status, 6);
+    assert_eq!(fs::read_to_string(machine.conf()).unwrap(), text);
+    assert_eq!(change(&[&words[..], &["--no-rollback"]].concat()).status, 6);
+    assert!(fs::read_to_string(machine.conf()).unwrap().contains("server 127.0.0.8 "));
 }
 
 #[test]

@@ -104,6 +104,52 @@ fn a_change_goes_where_the_line_is_or_into_a_file_of_its_own() {
 }
 
 #[test]
+fn the_value_that_counts_is_the_one_that_changes() {
+    let place = Place::new();
+    // The included file is read later, so what it says holds.
+    fs::write(place.path("more/x.conf"), "server c.example\ntinker panic 7\n").unwrap();
+    let set = place.change(&["set", "tinker", "panic", "9"]);
+    assert!(set.stdout.contains("the change belongs into more/x.conf"), "{}", set.stdout);
+    assert_eq!(fs::read_to_string(place.path("more/x.conf")).unwrap(), "server c.example\ntinker panic 9\n");
+    assert!(place.ntpctl(&["explain"]).stdout.contains("tinker panic 9"));
+    // Of a host that two files name, one change would be half of what was meant.
+    fs::write(place.path("more/y.conf"), "server -4 c.example\n").unwrap();
+    let both = place.ntpctl(&["remove-server", "c.example", "--no-restart"]);
+    assert_eq!(both.status, 2, "{}", both.both());
+    assert!(both.stderr.contains("more/x.conf:1 and more/y.conf:1 name"), "{}", both.stderr);
+}
+
+#[test]
+fn what_is_switched_off_can_be_switched_on_whatever_it_looks_like() {
+    let place = Place::new();
+    for line in ["peer p.example", "server p.example minpoll 2", "\tserver p.example minpoll 9 maxpoll 5 # x"]
+    {
+        fs::write(place.path("ntp.conf"), format!("{CONF}{line}\n")).unwrap();
+        let before = place.conf();
+        place.change(&["disable-server", "p.example"]);
+        assert!(place.conf().ends_with(&format!("\n#{line}\n")), "{}", place.conf());
+        place.change(&["enable-server", "p.example"]);
+        assert_eq!(place.conf(), before, "{line}");
+    }
+}
+
+#[test]
+fn a_file_of_its_own_has_a_history_of_its_own() {
+    let place = Place::new();
+    place.change(&["set", "tinker", "panic", "5"]);
+    place.change(&["add-server", "e.example", "--drop-in"]);
+    place.change(&["add-server", "f.example", "--drop-in"]);
+    let main = place.conf();
+    place.change(&["rollback", "--drop-in"]);
+    assert_eq!(fs::read_to_string(place.path("ntp.d/ntpctl.conf")).unwrap(), "server e.example iburst\n");
+    assert_eq!(place.conf(), main);
+    // What the main file names is not named again.
+    let there = place.ntpctl(&["add-server", "a.example", "--drop-in", "--no-restart"]);
+    assert!(there.status == 0 && there.stdout.contains("already there"), "{}", there.both());
+    assert!(!fs::read_to_string(place.path("ntp.d/ntpctl.conf")).unwrap().contains("a.example"));
+}
+
+#[test]
 fn older_versions_are_listed_shown_and_brought_back() {
     let place = Place::new();
     place.change(&["set", "tinker", "panic", "5"]);

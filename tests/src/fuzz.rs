@@ -100,14 +100,22 @@ fn edits(input: &[u8]) {
         let Ok(plan @ Plan::Change(_)) = edit(&document, which) else { continue };
         let after = Document::parse(&plan.apply(&document));
         let Plan::Change(patches) = &plan else { continue };
-        // What no patch names is as it was.
-        let named: usize = patches.iter().map(|patch| patch.lines.len()).sum();
-        let untouched = document.lines().count() - named;
-        let kept = document
-            .lines()
-            .enumerate()
-            .filter(|(index, _)| !patches.iter().any(|patch| patch.lines.contains(index)));
-        assert_eq!(kept.count(), untouched);
+        // What no patch names is as it was, in the same order.
+        let named = |index: usize| patches.iter().any(|patch| patch.lines.contains(&index));
+        let mut rest = after.print();
+        let mut done = 0;
+        for patch in patches {
+            let kept = document.bytes(done..patch.lines.start);
+            assert!(rest.starts_with(kept), "edit {which}");
+            rest = rest.get(kept.len()..).unwrap_or_default();
+            assert!(rest.starts_with(&patch.with), "edit {which}");
+            rest = rest.get(patch.with.len()..).unwrap_or_default();
+            done = patch.lines.end;
+        }
+        assert_eq!(rest, document.bytes(done..document.len()), "edit {which}");
+        // And lines that are named are about what was asked for.
+        let changed = (0..document.len()).filter(|index| named(*index)).count();
+        assert!(changed <= document.lines().filter(|line| !line.raw().trim_ascii().is_empty()).count());
         // A second time there is nothing left to do; an exchange has no second time.
         match edit(&after, which) {
             Ok(again) => assert_eq!(again.apply(&after), after.print(), "edit {which}"),

@@ -159,7 +159,7 @@ impl fmt::Display for Diagnostic {
 
 /// Text that a terminal shows one column a character: control characters and broken UTF-8 become
 /// `?`, a tab a blank.
-fn printable(bytes: &[u8]) -> String {
+pub(crate) fn printable(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes)
         .chars()
         .filter(|c| *c != '\n' && *c != '\r')

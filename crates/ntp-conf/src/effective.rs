@@ -29,8 +29,11 @@ pub fn effective(read: &Read, entry: &Entry) -> Vec<Effective> {
             continue;
         }
         let text = |word: usize| line.tokens().get(word).map_or("", |token| &*token.text);
-        if let Some(argument) = reading.arguments.first() {
-            set(None, text(*argument), at);
+        match reading.arguments.first() {
+            Some(argument) => set(None, text(*argument), at),
+            // A bare `driftfile` switches the file off.
+            None if entry.name == "driftfile" => set(None, "", at),
+            None => {}
         }
         for given in &reading.settings {
             set(Some(given.setting.name), given.value.map_or("", text), at);

@@ -369,7 +369,7 @@ fn deciding<'r>(rules: &'r [Placed<Restrict>], source: &Source) -> Option<&'r Pl
     rules
         .iter()
         .filter_map(|rule| Some((specific(rule)?, rule)))
-        .max_by_key(|(bits, _)| *bits)
+        .max_by_key(|(bits, rule)| (*bits, rule.value.flags.ignore))
         .map(|(_, rule)| rule)
 }
 

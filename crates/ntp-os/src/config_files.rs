@@ -20,10 +20,16 @@ pub enum ReadError {
     /// It is a device, a pipe or a socket.
     #[error("it is not a file")]
     NotFile,
+    /// The folder holds more files than any configuration has.
+    #[error("it holds more than {0} files")]
+    TooMany(usize),
     /// Anything else.
     #[error("{0}")]
     Other(io::Error),
 }
+
+/// The most files of one folder.
+const FILES_MAX: usize = 256;
 
 impl ReadError {
     /// Whether nothing is there.
@@ -61,6 +67,9 @@ pub fn load_with(path: &Path, ending: &str, length_max: usize) -> Result<Vec<Con
         .map(|entry| entry.path())
         .filter(|file| file.extension().is_some_and(|extension| extension == ending) && file.is_file())
         .collect();
+    if files.len() > FILES_MAX {
+        return Err(ReadError::TooMany(FILES_MAX));
+    }
     files.sort();
     files.iter().map(|file| load_file(file, length_max)).collect()
 }

@@ -2,8 +2,9 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ntp_os::atomic_file::{ReplaceError, replace};
 
@@ -74,10 +75,12 @@ impl Applied<'_> {
 
 /// The older versions of a file that are kept, the newest first.
 pub(crate) fn backups(path: &Path, folder: &Path) -> Vec<PathBuf> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let name = backup_name(path);
     let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    // Links lead elsewhere: they are nobody's older version.
+    let files = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()));
     let mut kept: Vec<PathBuf> =
-        entries.map(|entry| entry.path()).filter(|file| is_backup_of(file, &name)).collect();
+        files.map(|entry| entry.path()).filter(|file| stamp_of(file, &name).is_some()).collect();
     kept.sort();
     kept.reverse();
     kept
@@ -87,6 +90,19 @@ pub(crate) fn backups(path: &Path, folder: &Path) -> Vec<PathBuf> {
 pub(crate) fn written_at(backup: &Path) -> Option<i64> {
     let name = backup.file_name()?.to_string_lossy().into_owned();
     name.rsplit('.').nth(1)?.parse().ok()
+}
+
+/// What the older versions of a file are called: its whole path, so that two of the same name do not
+/// share a history.
+fn backup_name(path: &Path) -> String {
+    let whole = match fs::canonicalize(path) {
+        Ok(real) => real,
+        Err(_) => std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
+    };
+    let text = whole.to_string_lossy().replace('/', "!");
+    // The end tells more than the beginning, and names have 255 bytes at most.
+    let skip = text.chars().count().saturating_sub(120);
+    text.chars().skip(skip).collect()
 }
 
 /// A lock that is let go of even while a child that was just forked still has the file open.
@@ -122,27 +138,45 @@ fn lock(path: &Path) -> Result<Lock, Failure> {
 
 /// Writes a copy into the folder of old files and deletes the oldest beyond the number kept.
 fn back_up(path: &Path, old: &[u8], folder: &Path) -> Result<PathBuf, String> {
-    fs::create_dir_all(folder).map_err(|error| error.to_string())?;
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    prepare(folder)?;
+    let name = backup_name(path);
+    let kept = backups(path, folder);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    // The clock may be wrong, which is why one comes here: the newest version has the latest stamp.
+    let newest = kept.first().and_then(|file| stamp_of(file, &name)).unwrap_or_default();
+    let stamp = now.max(newest + Duration::from_nanos(1));
     // Fixed width, so that names sort by age.
-    let backup = folder.join(format!("{name}.{:012}.{:09}", now.as_secs(), now.subsec_nanos()));
+    let backup = folder.join(format!("{name}.{:012}.{:09}", stamp.as_secs(), stamp.subsec_nanos()));
     replace(&backup, old, None, 0o600).map_err(|error| error.to_string())?;
-    for oldest in backups(path, folder).iter().skip(BACKUPS_KEPT) {
+    for oldest in kept.iter().skip(BACKUPS_KEPT - 1) {
         fs::remove_file(oldest).map_err(|error| error.to_string())?;
     }
     Ok(backup)
 }
 
-/// Whether a file is one that [`back_up`] wrote: nothing else is ever deleted.
-fn is_backup_of(file: &Path, name: &str) -> bool {
-    let file_name = file.file_name().unwrap_or_default().to_string_lossy();
-    let stamp = file_name.strip_prefix(name).and_then(|rest| rest.strip_prefix('.'));
-    stamp.and_then(|stamp| stamp.split_once('.')).is_some_and(|(seconds, nanos)| {
-        let digits =
-            |text: &str, length| text.len() == length && text.bytes().all(|byte| byte.is_ascii_digit());
-        digits(seconds, 12) && digits(nanos, 9)
-    })
+/// A folder that nobody else can write into: what is brought back from it becomes the configuration.
+fn prepare(folder: &Path) -> Result<(), String> {
+    if !folder.exists() {
+        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+        made.map_err(|error| error.to_string())?;
+    }
+    let metadata = fs::metadata(folder).map_err(|error| error.to_string())?;
+    let own = metadata.uid() == nix::unistd::geteuid().as_raw();
+    if !own || metadata.mode() & 0o022 != 0 {
+        return Err("it belongs to somebody else, or others may write into it".to_owned());
+    }
+    Ok(())
+}
+
+/// The stamp of a file that [`back_up`] wrote: nothing else is ever deleted or brought back.
+fn stamp_of(file: &Path, name: &str) -> Option<Duration> {
+    let file_name = file.file_name()?.to_string_lossy().into_owned();
+    let (seconds, nanos) = file_name.strip_prefix(name)?.strip_prefix('.')?.split_once('.')?;
+    let digits = |text: &str, length| text.len() == length && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(seconds, 12) || !digits(nanos, 9) {
+        return None;
+    }
+    Some(Duration::new(seconds.parse().ok()?, nanos.parse().ok()?))
 }
 
 #[cfg(test)]
@@ -169,6 +203,32 @@ mod tests {
             assert_eq!(fs::read(&path).unwrap(), b"old");
         }
         assert_eq!(fs::read_dir(&backups).unwrap().count(), BACKUPS_KEPT);
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn files_of_the_same_name_have_histories_of_their_own_whatever_the_clock_says() {
+        let folder = scratch("names");
+        let (one, other) = (folder.join("a/ntp.conf"), folder.join("b/ntp.conf"));
+        let backups_in = folder.join("backup");
+        for path in [&one, &other] {
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "old").unwrap();
+        }
+        drop(Applied::write(&one, Some(b"old"), b"new", &backups_in).unwrap());
+        assert_eq!((backups(&one, &backups_in).len(), backups(&other, &backups_in).len()), (1, 0));
+        // One from the future, as of a clock that has been set back since.
+        let name = backup_name(&one);
+        fs::write(backups_in.join(format!("{name}.900000000000.000000000")), "future").unwrap();
+        let applied = Applied::write(&one, Some(b"new"), b"newer", &backups_in).unwrap();
+        assert_eq!(backups(&one, &backups_in).first(), applied.backup.as_ref());
+        drop(applied);
+        std::os::unix::fs::symlink("/etc/passwd", backups_in.join(format!("{name}.999999999999.000000000")))
+            .unwrap();
+        assert_eq!(backups(&one, &backups_in).len(), 3);
+        fs::set_permissions(&backups_in, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+        let refused = Applied::write(&one, Some(b"newer"), b"x", &backups_in).unwrap_err();
+        assert!(refused.to_string().contains("others may write"), "{refused}");
         fs::remove_dir_all(&folder).unwrap();
     }
 

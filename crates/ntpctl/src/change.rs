@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anstream::adapter::strip_str;
 use anstyle::{AnsiColor, Style};
-use ntp_conf::Diagnostic;
+use ntp_conf::{Diagnostic, Severity};
 use similar::{ChangeTag, TextDiff};
 
 use crate::apply::Applied;
@@ -63,7 +63,10 @@ pub(crate) fn carry_out(
     let applied = Applied::write(change.path, change.old, change.new, &settings.backup_dir)?;
     let place = change.path.display();
     match &applied.backup {
-        Some(backup) => say(out, &format!("{place} is written; the old file is {}", backup.display())),
+        Some(backup) => {
+            say(out, &format!("{place} is written; the old file is {}", backup.display()));
+            say(out, &format!("`ntpctl rollback -c {place}` brings it back"));
+        }
         None => say(out, &format!("{place} is written")),
     }
     if apply.no_restart {
@@ -79,18 +82,19 @@ fn refuse_new_errors(change: &Change<'_>, main: &Path, out: &mut dyn Write) -> R
     let (_, after) = file::interpret(main, change.path, change.new)?;
     let is_like =
         |one: &Diagnostic, other: &Diagnostic| (one.code, &one.message) == (other.code, &other.message);
-    let mut known = file::errors(&before);
-    let mut fresh = Vec::new();
-    for error in file::errors(&after) {
-        match known.iter().position(|other| is_like(other, error)) {
+    let mut known: Vec<&Diagnostic> = before.iter().collect();
+    let mut errors = 0;
+    for finding in after.iter().filter(|finding| finding.severity > Severity::Note) {
+        match known.iter().position(|other| is_like(other, finding)) {
             Some(index) => drop(known.swap_remove(index)),
-            None => fresh.push(error),
+            None if errors < ERRORS_SHOWN => {
+                errors += usize::from(finding.severity == Severity::Error);
+                writeln!(out, "{finding}\n")?;
+            }
+            None => errors += usize::from(finding.severity == Severity::Error),
         }
     }
-    for error in fresh.iter().take(ERRORS_SHOWN) {
-        writeln!(out, "{error}\n")?;
-    }
-    if !fresh.is_empty() {
+    if errors > 0 {
         return Err(Failure::Refused(format!("{} would have errors", change.path.display())));
     }
     let old = file::errors(&before).len();

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use ntp_conf::directive::{AddressFamily, Role};
 use ntp_conf::edit::{self, Conflict, EditError, NewServer, Plan, canonical_host};
-use ntp_conf::{Document, drop_in_directory};
+use ntp_conf::{Document, drop_in_directory, effective, lines_of, schema};
 
 use crate::change::{Change, carry_out};
 use crate::cli::{
@@ -33,7 +33,9 @@ pub(crate) fn add_server(request: &AddServer, context: &mut Context<'_>) -> Outc
         options.extend(["port".to_owned(), port.to_string()]);
     }
     let given = |name: &str| request.options.iter().any(|word| word == name);
-    if !request.no_iburst && !given("iburst") {
+    // What is there already is not given what nobody asked for.
+    let default = !request.no_iburst && !request.merge;
+    if (default || request.iburst) && !given("iburst") {
         options.push("iburst".to_owned());
     }
     if request.prefer && !given("prefer") {
@@ -50,18 +52,41 @@ pub(crate) fn add_server(request: &AddServer, context: &mut Context<'_>) -> Outc
         host: request.host.clone(),
         options,
     };
-    let source = server.check().map_err(|error| Failure::Usage(error.to_string()))?;
+    server.check().map_err(|error| Failure::Usage(error.to_string()))?;
     let conflict = match (request.replace, request.merge) {
         (true, _) => Conflict::Replace,
         (_, true) => Conflict::Merge,
         _ => Conflict::Refuse,
     };
-    let answers =
-        Expectation::Answers { host: request.host.clone(), port: source.options.port.unwrap_or(123) };
+    if request.apply.drop_in
+        && let Some(place) = named_elsewhere(&request.apply, &request.host)?
+    {
+        writeln!(context.out, "{place}: {} is already there; nothing to do", request.host)?;
+        return Ok(Exit::Done);
+    }
     let path = place_of(&request.apply, Some(&request.host), false)?;
-    perform(&path, &request.apply, vec![answers], context, |document| {
-        edit::add_server(document, &server, conflict)
-    })
+    let answers = |new: &Document| vec![Expectation::answers_in(new, &request.host)];
+    perform(&path, &request.apply, answers, context, |document| edit::add_server(document, &server, conflict))
+}
+
+/// Where a file that `--drop-in` does not write names a host.
+fn named_elsewhere(apply: &Apply, host: &str) -> Result<Option<String>, Failure> {
+    let configuration = file::read_all(&apply.config, ntp_conf::FILE_LEN_MAX)?.configuration;
+    let own = drop_in_directory(&apply.config).join(DROP_IN);
+    let is_host = |source: &&ntp_conf::Placed<_>| is_source(source, host);
+    let found = configuration.sources.iter().find(is_host).filter(|source| {
+        usize::try_from(source.at.file).ok().and_then(|file| configuration.files.get(file)) != Some(&own)
+    });
+    Ok(found.map(|source| configuration.place(source.at)))
+}
+
+fn is_source(source: &ntp_conf::Placed<ntp_conf::directive::Source>, host: &str) -> bool {
+    canonical_host(&source.value.host) == canonical_host(host)
+}
+
+/// The file that `--drop-in` writes.
+pub(crate) fn place_of_drop_in(apply: &Apply) -> Option<PathBuf> {
+    apply.drop_in.then(|| drop_in_directory(&apply.config).join(DROP_IN))
 }
 
 pub(crate) fn remove_server(request: &RemoveServer, context: &mut Context<'_>) -> Outcome {
@@ -78,34 +103,32 @@ pub(crate) fn remove_server(request: &RemoveServer, context: &mut Context<'_>) -
         }
         Ok(plan)
     };
-    perform(&path, &request.apply, vec![gone], context, plan)
+    perform(&path, &request.apply, |_| vec![gone], context, plan)
 }
 
 pub(crate) fn enable_server(request: &OneServer, context: &mut Context<'_>) -> Outcome {
     let path = place_of(&request.apply, Some(&request.host), true)?;
-    let answers = Expectation::answers_as_written(&path, &request.host)?;
-    perform(&path, &request.apply, vec![answers], context, |document| {
-        edit::enable_server(document, &request.host)
-    })
+    let answers = |new: &Document| vec![Expectation::answers_in(new, &request.host)];
+    perform(&path, &request.apply, answers, context, |document| edit::enable_server(document, &request.host))
 }
 
 pub(crate) fn disable_server(request: &OneServer, context: &mut Context<'_>) -> Outcome {
     let path = place_of(&request.apply, Some(&request.host), false)?;
     let gone = Expectation::Gone { host: request.host.clone() };
-    perform(&path, &request.apply, vec![gone], context, |document| {
-        Ok(edit::disable_server(document, &request.host))
-    })
+    perform(
+        &path,
+        &request.apply,
+        |_| vec![gone],
+        context,
+        |document| Ok(edit::disable_server(document, &request.host)),
+    )
 }
 
 pub(crate) fn replace_server(request: &ReplaceServer, context: &mut Context<'_>) -> Outcome {
     let path = place_of(&request.apply, Some(&request.old), false)?;
-    let Expectation::Answers { port, .. } = Expectation::answers_as_written(&path, &request.old)? else {
-        return Err(Failure::Usage(format!("{} is not there", request.old)));
+    let expected = |new: &Document| {
+        vec![Expectation::answers_in(new, &request.new), Expectation::Gone { host: request.old.clone() }]
     };
-    let expected = vec![
-        Expectation::Answers { host: request.new.clone(), port },
-        Expectation::Gone { host: request.old.clone() },
-    ];
     perform(&path, &request.apply, expected, context, |document| {
         edit::replace_server(document, &request.old, &request.new)
     })
@@ -123,8 +146,8 @@ pub(crate) fn set_servers(request: &SetServers, context: &mut Context<'_>) -> Ou
     let servers: Vec<NewServer> = request.hosts.iter().map(server).collect();
     let path = place_of(&request.apply, None, false)?;
     warn_of_others(&path, request, context)?;
-    let answers = |host: &String| Expectation::answers_as_written(&path, host);
-    let expected = request.hosts.iter().map(answers).collect::<Result<_, _>>()?;
+    let expected =
+        |new: &Document| request.hosts.iter().map(|host| Expectation::answers_in(new, host)).collect();
     perform(&path, &request.apply, expected, context, |document| edit::set_servers(document, &servers))
 }
 
@@ -146,42 +169,82 @@ fn warn_of_others(path: &Path, request: &SetServers, context: &mut Context<'_>) 
 
 pub(crate) fn set_option(request: &SetOption, context: &mut Context<'_>) -> Outcome {
     let path = place_of(&request.apply, Some(&request.host), false)?;
-    perform(&path, &request.apply, vec![Expectation::Serves], context, |document| {
-        edit::set_option(document, &request.host, &request.option, request.value.as_deref())
-    })
+    perform(
+        &path,
+        &request.apply,
+        |_| vec![Expectation::Serves],
+        context,
+        |document| edit::set_option(document, &request.host, &request.option, request.value.as_deref()),
+    )
 }
 
 pub(crate) fn unset_option(request: &UnsetOption, context: &mut Context<'_>) -> Outcome {
     let path = place_of(&request.apply, Some(&request.host), false)?;
-    perform(&path, &request.apply, vec![Expectation::Serves], context, |document| {
-        edit::unset_option(document, &request.host, &request.option)
-    })
+    perform(
+        &path,
+        &request.apply,
+        |_| vec![Expectation::Serves],
+        context,
+        |document| edit::unset_option(document, &request.host, &request.option),
+    )
 }
 
 pub(crate) fn set(request: &SetValue, context: &mut Context<'_>) -> Outcome {
-    let path = place_of(&request.apply, None, false)?;
-    perform(&path, &request.apply, vec![Expectation::Serves], context, |document| {
-        edit::set(document, &request.words)
-    })
+    let path = place_of_value(request)?.unwrap_or_else(|| request.apply.config.clone());
+    perform(
+        &path,
+        &request.apply,
+        |_| vec![Expectation::Serves],
+        context,
+        |document| edit::set(document, &request.words),
+    )
 }
 
 pub(crate) fn unset(request: &SetValue, context: &mut Context<'_>) -> Outcome {
-    let path = place_of(&request.apply, None, false)?;
-    perform(&path, &request.apply, vec![Expectation::Serves], context, |document| {
-        edit::unset(document, &request.words)
-    })
+    let path = place_of_value(request)?.unwrap_or_else(|| request.apply.config.clone());
+    perform(
+        &path,
+        &request.apply,
+        |_| vec![Expectation::Serves],
+        context,
+        |document| edit::unset(document, &request.words),
+    )
+}
+
+/// The file in which the value stands that counts, or the last line of its directive.
+fn place_of_value(request: &SetValue) -> Result<Option<PathBuf>, Failure> {
+    if request.apply.drop_in {
+        return Ok(place_of_drop_in(&request.apply));
+    }
+    let Some(entry) = request.words.first().and_then(|word| schema::entry(word)) else { return Ok(None) };
+    let read = file::read_all(&request.apply.config, ntp_conf::FILE_LEN_MAX)?;
+    let name = request.words.get(1).map(String::as_str).filter(|_| entry.needs_setting);
+    let values = effective(&read, entry);
+    let own = values.iter().rfind(|value| value.setting == name).map(|value| value.at);
+    let at = own.or_else(|| lines_of(&read, entry).last());
+    let file = at.and_then(|at| usize::try_from(at.file).ok());
+    Ok(file.and_then(|file| read.configuration.files.get(file).cloned()))
 }
 
 /// Where a change belongs: the file that holds the host's line, which may be an included one; else
 /// the configuration file, or the one in `ntp.d`.
 fn place_of(apply: &Apply, host: Option<&str>, commented: bool) -> Result<PathBuf, Failure> {
-    if apply.drop_in {
-        return Ok(drop_in_directory(&apply.config).join(DROP_IN));
+    if let Some(path) = place_of_drop_in(apply) {
+        return Ok(path);
     }
     let Some(wanted) = host.map(canonical_host) else { return Ok(apply.config.clone()) };
     let read = file::read_all(&apply.config, ntp_conf::FILE_LEN_MAX)?;
     let active =
         read.configuration.sources.iter().find(|source| canonical_host(&source.value.host) == wanted);
+    // One change is one file: what two of them name is for a person to sort out.
+    let others = |at: &ntp_conf::At| active.is_some_and(|first| first.at.file != at.file);
+    let second =
+        read.configuration.sources.iter().find(|source| is_source(source, &wanted) && others(&source.at));
+    if let (Some(first), Some(second)) = (active, second) {
+        let places = [first, second].map(|source| read.configuration.place(source.at));
+        let reason = format!("{} name {wanted}: edit one of them first, with -c", places.join(" and "));
+        return Err(Failure::Refused(reason));
+    }
     let number = match active {
         Some(source) => usize::try_from(source.at.file).ok(),
         None if commented => read.documents.iter().position(|document| {
@@ -199,7 +262,7 @@ fn place_of(apply: &Apply, host: Option<&str>, commented: bool) -> Result<PathBu
 fn perform(
     path: &Path,
     apply: &Apply,
-    expected: Vec<Expectation>,
+    expected: impl FnOnce(&Document) -> Vec<Expectation>,
     context: &mut Context<'_>,
     plan: impl FnOnce(&Document) -> Result<Plan, EditError>,
 ) -> Outcome {
@@ -222,6 +285,7 @@ fn perform(
         writeln!(context.out, "the change belongs into {}", path.display())?;
     }
     let new = plan.apply(&document);
+    let expected = expected(&Document::parse(&new));
     let change = Change { path, old: old.as_deref(), new: &new, expected };
     carry_out(&change, apply, context.settings, context.out)
 }

@@ -1,5 +1,7 @@
 //! `ntpctl explain`: what a directive is for, what a line means, what a configuration comes to.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::IpAddr;
 
@@ -141,9 +143,13 @@ fn values(read: &Read, entry: &'static Entry, out: &mut dyn Write) -> Result<(),
     let found = effective(read, entry);
     if entry.settings.is_empty() || !entry.needs_setting {
         match found.iter().find(|value| value.setting.is_none()) {
-            Some(value) => {
+            Some(value) if !value.value.is_empty() => {
                 let place = read.configuration.place(value.at);
                 writeln!(out, "    {:<36} {place}", format!("{} {}", entry.name, plain(&value.value)))?;
+            }
+            Some(value) => {
+                let place = read.configuration.place(value.at);
+                writeln!(out, "    {:<36} {place}", format!("{} (none)", entry.name))?;
             }
             None => writeln!(out, "    {:<36} default", format!("{} (none)", entry.name))?,
         }
@@ -161,68 +167,76 @@ fn values(read: &Read, entry: &'static Entry, out: &mut dyn Write) -> Result<(),
     Ok(())
 }
 
-/// The access list as it is searched: the most specific first; equal ones forbid together.
+/// Whom a rule is about, so that equal ones compare equal: how specific it is, and then what.
+type Key = (u32, String, bool);
+
+/// The access list as it is searched: the most specific first; what equal ones forbid adds up.
 fn access(read: &Read) -> Vec<(String, String, String)> {
-    let mut rules: Vec<(u32, String, Vec<&Placed<Restrict>>)> = Vec::new();
+    let mut rules: BTreeMap<Reverse<Key>, Vec<&Placed<Restrict>>> = BTreeMap::new();
     for rule in &read.configuration.restrictions {
-        let (specific, whom) = describe(&rule.value.target);
-        match rules.iter_mut().find(|(_, known, _)| *known == whom) {
-            Some((_, _, same)) => same.push(rule),
-            None => rules.push((specific, whom, vec![rule])),
+        for (specific, whom) in describe(&rule.value.target) {
+            let key = (specific, whom, rule.value.flags.ntpport);
+            rules.entry(Reverse(key)).or_default().push(rule);
         }
     }
-    rules.sort_by_key(|(specific, _, _)| std::cmp::Reverse(*specific));
-    let everybody =
-        |rules: &[(u32, String, Vec<&Placed<Restrict>>)]| rules.iter().any(|rule| rule.1 == "everybody");
-    let mut shown: Vec<(String, String, String)> = rules
-        .iter()
-        .map(|(_, whom, same)| {
-            let places: Vec<String> = same.iter().map(|rule| read.configuration.place(rule.at)).collect();
-            (whom.clone(), forbidden(same), places.join(", "))
-        })
-        .collect();
-    if !everybody(&rules) {
-        let what = if rules.is_empty() { "time; queries from this machine only" } else { "everything" };
-        shown.push(("everybody else".to_owned(), what.to_owned(), "default".to_owned()));
+    let mut shown: Vec<(String, String, String)> = Vec::new();
+    for (Reverse((_, whom, _)), same) in &rules {
+        let places: Vec<String> = same.iter().map(|rule| read.configuration.place(rule.at)).collect();
+        shown.push((whom.clone(), allowed(same), places.join(", ")));
+    }
+    for family in [V4, V6] {
+        if !rules.keys().any(|Reverse((_, whom, ntpport))| whom == family && !ntpport) {
+            let what =
+                if rules.is_empty() { "time; queries from this machine only" } else { "time and queries" };
+            shown.push((family.to_owned(), what.to_owned(), "default".to_owned()));
+        }
     }
     shown
 }
 
-fn forbidden(rules: &[&Placed<Restrict>]) -> String {
+const V4: &str = "everybody, IPv4";
+const V6: &str = "everybody, IPv6";
+
+fn allowed(rules: &[&Placed<Restrict>]) -> String {
     let any = |flag: fn(&Restrict) -> bool| rules.iter().any(|rule| flag(&rule.value));
-    let mut text = if any(|rule| rule.flags.ignore) {
-        "nothing".to_owned()
-    } else {
-        match (any(|rule| rule.flags.noserve), any(|rule| rule.flags.noquery)) {
-            (true, true) => "nothing".to_owned(),
-            (true, false) => "queries".to_owned(),
-            (false, true) => "time".to_owned(),
-            (false, false) => "time and queries".to_owned(),
-        }
+    let ignore = any(|rule| rule.flags.ignore);
+    let mut text = match (ignore || any(|rule| rule.flags.noserve), ignore || any(|rule| rule.flags.noquery))
+    {
+        (true, true) => "nothing".to_owned(),
+        (true, false) => "queries".to_owned(),
+        (false, true) => "time".to_owned(),
+        (false, false) => "time and queries".to_owned(),
     };
     if any(|rule| rule.flags.ntpport) {
-        text += " (from port 123 only)";
+        text += " (if they ask from port 123)";
     }
     text
 }
 
 /// Whom a rule is about, and how specific that is.
-fn describe(target: &RestrictTarget) -> (u32, String) {
+fn describe(target: &RestrictTarget) -> Vec<(u32, String)> {
+    let one = |specific, text: String| vec![(specific, text)];
     match target {
-        RestrictTarget::Default(AddressFamily::Any) => (0, "everybody".to_owned()),
-        RestrictTarget::Default(AddressFamily::V4) => (0, "everybody, IPv4".to_owned()),
-        RestrictTarget::Default(AddressFamily::V6) => (0, "everybody, IPv6".to_owned()),
-        RestrictTarget::Source => (128, "the servers that are asked".to_owned()),
-        RestrictTarget::Network { address, mask } => {
-            let (ones, whole) = match mask {
-                IpAddr::V4(mask) => (u32::from(*mask).count_ones(), 32),
-                IpAddr::V6(mask) => (u128::from(*mask).count_ones(), 128),
-            };
-            let text = if ones == whole { address.to_string() } else { format!("{address} mask {mask}") };
-            (ones, text)
-        }
-        RestrictTarget::Name { host, mask: None } => (127, host.clone()),
-        RestrictTarget::Name { host, mask: Some(mask) } => (126, format!("{host} mask {mask}")),
+        RestrictTarget::Default(AddressFamily::Any) => vec![(0, V4.to_owned()), (0, V6.to_owned())],
+        RestrictTarget::Default(AddressFamily::V4) => one(0, V4.to_owned()),
+        RestrictTarget::Default(AddressFamily::V6) => one(0, V6.to_owned()),
+        RestrictTarget::Source => one(128, "the servers that are asked".to_owned()),
+        RestrictTarget::Network { address, mask } => match (address, mask) {
+            // Without a mask, these too mean everybody.
+            (IpAddr::V4(address), _) if address.is_unspecified() => one(0, V4.to_owned()),
+            (IpAddr::V6(address), _) if address.is_unspecified() => one(0, V6.to_owned()),
+            (IpAddr::V4(address), IpAddr::V4(mask)) => {
+                let (network, ones) = (*address & *mask, u32::from(*mask).count_ones());
+                one(ones, if ones == 32 { network.to_string() } else { format!("{network} mask {mask}") })
+            }
+            (IpAddr::V6(address), IpAddr::V6(mask)) => {
+                let (network, ones) = (*address & *mask, u128::from(*mask).count_ones());
+                one(ones, if ones == 128 { network.to_string() } else { format!("{network} mask {mask}") })
+            }
+            _ => Vec::new(),
+        },
+        RestrictTarget::Name { host, mask: None } => one(127, host.clone()),
+        RestrictTarget::Name { host, mask: Some(mask) } => one(126, format!("{host} mask {mask}")),
     }
 }
 

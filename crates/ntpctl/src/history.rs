@@ -8,6 +8,7 @@ use ntp_proto::time::{Date, UnixTime};
 use crate::apply::{backups, written_at};
 use crate::change::{Change, carry_out, write_difference};
 use crate::cli::{Log, Rollback, Version};
+use crate::edit::place_of_drop_in;
 use crate::exit::{Exit, Failure};
 use crate::file;
 use crate::settings::Settings;
@@ -43,16 +44,16 @@ pub(crate) fn rollback(
     settings: &Settings,
     out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
-    let path = &request.apply.config;
+    let path = &place_of_drop_in(&request.apply).unwrap_or_else(|| request.apply.config.clone());
     let wanted = version(path, request.number, settings)?;
-    let (old, new) = (file::read(path)?, file::read(&wanted)?);
-    if old == new {
+    let (old, new) = (file::read_if_there(path)?, file::read(&wanted)?);
+    if old.as_ref() == Some(&new) {
         writeln!(out, "{}: is as it was then; nothing to do", path.display())?;
         return Ok(Exit::Done);
     }
-    file::refuse_foreign(path, &old)?;
+    file::refuse_foreign(path, old.as_deref().unwrap_or_default())?;
     writeln!(out, "going back to the version of {}", when(&wanted))?;
-    let change = Change { path, old: Some(&old), new: &new, expected: vec![Expectation::Serves] };
+    let change = Change { path, old: old.as_deref(), new: &new, expected: vec![Expectation::Serves] };
     carry_out(&change, &request.apply, settings, out)
 }
 

@@ -55,10 +55,15 @@ pub fn run(options: &Options) -> Exit {
     match outcome {
         Ok(exit) => exit,
         Err(failure) => {
-            drop(writeln!(err, "ntpctl: {failure}"));
+            drop(writeln!(err, "ntpctl: {}", printable(&failure.to_string())));
             failure.exit()
         }
     }
+}
+
+/// Text that a terminal does not take for commands: much of it comes from files.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\n' && c != '\t' { '?' } else { c }).collect()
 }
 
 fn obey(command: &Command, settings: &Settings, out: &mut dyn Write) -> Result<Exit, Failure> {

@@ -5,12 +5,12 @@ use std::path::Path;
 
 use ntp_conf::directive::{AddressFamily, Source};
 use ntp_conf::edit::commented_source;
-use ntp_conf::{At, Read, drop_in_directory};
+use ntp_conf::{At, Document, Read, drop_in_directory};
 use serde::Serialize;
 
 use crate::cli::List;
 use crate::exit::{Exit, Failure};
-use crate::file;
+use crate::{file, printable};
 
 /// One source, for programs.
 #[derive(Debug, Serialize)]
@@ -47,7 +47,7 @@ pub(crate) fn run(request: &List, out: &mut dyn Write) -> Result<Exit, Failure> 
         let words = [&[row.host.clone()][..], &row.options].concat().join(" ");
         let family = if row.family.is_empty() { String::new() } else { format!("{} ", row.family) };
         let text = format!("{sign}{} {family}{words}", row.kind);
-        writeln!(out, "{text:<48} {}:{}{}", row.file, row.line, row.origin)?;
+        writeln!(out, "{:<48} {}:{}{}", printable(&text), row.file, row.line, row.origin)?;
     }
     if rows.is_empty() {
         writeln!(out, "{}: no server; add one with `ntpctl add-server NAME`", path.display())?;
@@ -94,9 +94,8 @@ fn commented<'r>(read: &'r Read, main: &'r Path) -> impl Iterator<Item = Row> + 
         document.lines().enumerate().filter_map(move |(index, line)| {
             let at = At { file, line: u32::try_from(index + 1).unwrap_or(u32::MAX) };
             let source = commented_source(&line)?;
-            let text = String::from_utf8_lossy(line.commented_out()?).into_owned();
-            let words = text.split_whitespace().map(ToOwned::to_owned);
-            let options = words.skip_while(|word| *word != source.host).skip(1).collect();
+            let inner = Document::parse(line.commented_out()?);
+            let options = inner.line(0).map(|line| options(&line, &source)).unwrap_or_default();
             Some(Row { options, ..row(&source, false, at, read, main) })
         })
     })

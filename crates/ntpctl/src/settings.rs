@@ -41,7 +41,7 @@ impl Default for Settings {
             restart_command: None,
             daemon: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 123),
             answer_timeout: 20,
-            backup_dir: PathBuf::from("/var/lib/ntp/backup"),
+            backup_dir: PathBuf::from("/var/backups/ntp"),
             dhcp_files: ["/run/ntp.conf.dhcp", "/run/ntpsec/ntp.conf.dhcp"].map(PathBuf::from).to_vec(),
         }
     }

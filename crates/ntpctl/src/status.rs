@@ -51,7 +51,11 @@ fn ask(settings: &Settings) -> Result<Status, ClientError> {
     for association in &associations {
         let (status, items) = client.variables(association.id, &["srcadr", "srchost", "reach"])?;
         let variables = Variables(&items);
-        let host = variables.text("srchost").or_else(|| variables.text("srcadr")).unwrap_or_default();
+        let host = variables
+            .text("srchost")
+            .filter(|host| !host.is_empty())
+            .or_else(|| variables.text("srcadr"))
+            .unwrap_or_default();
         reachable += usize::from(
             variables
                 .text("reach")

@@ -2,18 +2,15 @@
 
 use std::io::{Write as _, stderr};
 use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use ntp_conf::Document;
-use ntp_conf::directive::{Directive, Source, interpret};
-use ntp_conf::edit::{canonical_host, commented_source};
+use ntp_conf::directive::{Directive, interpret};
+use ntp_conf::edit::canonical_host;
 use ntpq::client::{Client, ClientError};
 use ntpq::values::Variables;
 
-use crate::exit::Failure;
-use crate::file;
 use crate::interrupt::Interrupt;
 use crate::settings::Settings;
 
@@ -42,19 +39,16 @@ pub(crate) enum Expectation {
 }
 
 impl Expectation {
-    /// That a server which stands in a file, perhaps as a comment, answers on the port that it says.
-    pub(crate) fn answers_as_written(path: &Path, host: &str) -> Result<Self, Failure> {
-        let document = Document::parse(&file::read_if_there(path)?.unwrap_or_default());
-        let own = |source: &Source| canonical_host(&source.host) == canonical_host(host);
-        let source = document.lines().find_map(|line| {
-            let active = match interpret("", 1, &line).directive {
-                Some(Directive::Source(source)) => Some(source),
-                _ => commented_source(&line),
-            };
-            active.filter(own)
+    /// That a server answers, on the port that a file says.
+    pub(crate) fn answers_in(document: &Document, host: &str) -> Self {
+        let source = document.lines().find_map(|line| match interpret("", 1, &line).directive {
+            Some(Directive::Source(source)) if canonical_host(&source.host) == canonical_host(host) => {
+                Some(source)
+            }
+            _ => None,
         });
         let port = source.and_then(|source| source.options.port).unwrap_or(123);
-        Ok(Self::Answers { host: host.to_owned(), port })
+        Self::Answers { host: host.to_owned(), port }
     }
 
     /// What is waited for.

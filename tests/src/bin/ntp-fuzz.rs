@@ -3,9 +3,13 @@
 
 use std::io::{Write as _, stderr, stdout};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use ntp_tests::fuzz::{HARNESSES, check, corpus, mutant};
+
+/// The input that is being checked.
+static SEED: AtomicU64 = AtomicU64::new(0);
 
 /// How many inputs there are between two looks at the clock.
 const BATCH: u64 = 256;
@@ -21,15 +25,20 @@ fn main() -> ExitCode {
     };
     let mut seed: u64 = arguments.get(2).and_then(|text| text.parse().ok()).unwrap_or(1);
     let inputs = corpus(name);
+    let from = inputs.clone();
+    // A release build ends at a panic: what led to it must be said before.
+    std::panic::set_hook(Box::new(move |reason| {
+        let seed = SEED.load(Ordering::Relaxed);
+        let input = mutant(&from, seed);
+        let text = String::from_utf8_lossy(&input).into_owned();
+        drop(writeln!(stderr(), "seed {seed} fails: {reason}\n{text:?}"));
+    }));
     let (started, mut cases) = (Instant::now(), 0_u64);
     while started.elapsed() < Duration::from_secs(seconds) {
         for _ in 0..BATCH {
             let input = mutant(&inputs, seed);
-            if std::panic::catch_unwind(|| check(*harness, &input)).is_err() {
-                let text = String::from_utf8_lossy(&input).into_owned();
-                drop(writeln!(stderr(), "seed {seed} fails with:\n{text:?}"));
-                return ExitCode::FAILURE;
-            }
+            SEED.store(seed, Ordering::Relaxed);
+            check(*harness, &input);
             seed += 1;
             cases += 1;
         }

@@ -10,9 +10,9 @@ mod words;
 use std::net::IpAddr;
 use std::ops::Range;
 
+use crate::Severity;
 use crate::cst::{Document, Line};
 use crate::directive::{Directive, Source, interpret};
-use crate::{Diagnostic, Severity};
 
 pub use setting::{set, set_option, unset, unset_option};
 pub use source::{
@@ -96,6 +96,15 @@ fn splice(line: &Line<'_>, span: Range<usize>, with: &[u8]) -> Vec<u8> {
     [raw.get(..span.start).unwrap_or_default(), with, raw.get(span.end..).unwrap_or_default()].concat()
 }
 
+/// A line with another word in the place of one. A word may stand glued behind a closing quote: it must
+/// not become part of the new one.
+fn replace_word(line: &Line<'_>, span: Range<usize>, with: &str) -> Vec<u8> {
+    let next = line.raw().get(span.end).copied().unwrap_or(b'\n');
+    let glued = !next.is_ascii_whitespace() && next != 0x0b && next != b'#';
+    let with = if glued { format!("{with} ") } else { with.to_owned() };
+    splice(line, span, with.as_bytes())
+}
+
 /// A new line of this text at a place, with the file's own newline; what stands before it gets one if
 /// it has none.
 fn insert_line(document: &Document, at: usize, text: &[u8]) -> Patch {
@@ -129,14 +138,23 @@ fn network_sources(document: &Document) -> impl DoubleEndedIterator<Item = (usiz
     })
 }
 
-/// The source that a comment switches off, such as `#server ntp.example.net iburst`. Prose such as
-/// "# server lines go here" is none: every word must be understood.
+/// The source that a comment switches off, such as `#server ntp.example.net iburst`. Of prose such as
+/// "# server lines go here" every word would have to be understood; a sign glued to the directive is
+/// what `disable-server` writes, whatever else is wrong with the line.
 pub fn commented_source(line: &Line<'_>) -> Option<Source> {
     let text = line.commented_out()?;
-    let text = text.strip_prefix(b" ").or_else(|| text.strip_prefix(b"\t")).unwrap_or(text);
-    let line = Line::parse(text);
-    let clean = |findings: Vec<Diagnostic>| findings.iter().all(|finding| finding.severity == Severity::Note);
-    source_of(&line).filter(|_| clean(interpret("", 1, &line).diagnostics))
+    let spaced = text.strip_prefix(b" ").or_else(|| text.strip_prefix(b"\t"));
+    let inner = Line::parse(spaced.unwrap_or(text));
+    let source = source_of(&inner)?;
+    let clean =
+        || interpret("", 1, &inner).diagnostics.iter().all(|finding| finding.severity == Severity::Note);
+    let glued = !text.starts_with(b" ");
+    (glued && is_host_like(&source) || clean()).then_some(source)
+}
+
+/// A word that is not just any word: "#server lines" names nobody.
+fn is_host_like(source: &Source) -> bool {
+    source.address().is_some() || source.host.contains('.')
 }
 
 /// Two names for the same host compare equal: letter case, a final dot, brackets and the ways to

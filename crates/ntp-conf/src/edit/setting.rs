@@ -6,7 +6,9 @@ use crate::grammar::{self, Dialect, Reading};
 use crate::schema::{self, Argument, Entry, Setting, Treatment, Value};
 use crate::{Diagnostic, Severity};
 
-use super::{EditError, Plan, canonical_host, insert_line, network_sources, quote, replace_line, splice};
+use super::{
+    EditError, Plan, canonical_host, insert_line, network_sources, quote, replace_line, replace_word, splice,
+};
 
 fn nonsense(reason: String) -> EditError {
     EditError::Nonsense(reason)
@@ -55,14 +57,25 @@ fn with_setting(line: &Line<'_>, wanted: &Wanted) -> Vec<u8> {
     match (given, &wanted.value) {
         (Some(_), None) => line.raw().to_vec(),
         (Some(given), Some(value)) => match given.value.and_then(|word| line.tokens().get(word)) {
-            Some(token) => splice(line, token.span.clone(), value.as_bytes()),
+            Some(token) => replace_word(line, token.span.clone(), value),
             None => line.raw().to_vec(),
         },
+        (None, Some(value)) if damaged_value(line, wanted.setting.name).is_some() => {
+            let span = damaged_value(line, wanted.setting.name).unwrap_or_default();
+            replace_word(line, span, value)
+        }
         (None, _) => {
             let end = line.tokens().last().map_or(0, |token| token.span.end);
             splice(line, end..end, format!(" {}", wanted.words()).as_bytes())
         }
     }
+}
+
+/// Where a value stands that its setting cannot have.
+fn damaged_value(line: &Line<'_>, name: &str) -> Option<std::ops::Range<usize>> {
+    let of = |fault: &grammar::Fault| matches!(fault, grammar::Fault::Value(_, of, _) if *of == name);
+    let word = reading(line)?.faults.into_iter().find(of)?.word();
+    line.tokens().get(word).map(|token| token.span.clone())
 }
 
 /// A line without a setting, and without one of the blanks beside it.
@@ -80,11 +93,13 @@ fn without_setting(line: &Line<'_>, name: &str) -> Vec<u8> {
     raw
 }
 
-/// What is wrong with a line that was right before: a value out of range.
-fn judge(raw: &[u8]) -> Result<(), EditError> {
-    let findings = interpret("", 1, &Line::parse(raw)).diagnostics;
+/// What is wrong with a line that was not before: a value out of range.
+fn judge(raw: &[u8], before: &[u8]) -> Result<(), EditError> {
+    let findings = |raw: &[u8]| interpret("", 1, &Line::parse(raw)).diagnostics;
+    let (old, new) = (findings(before), findings(raw));
+    let is_new = |finding: &&Diagnostic| !old.iter().any(|known| known.message == finding.message);
     let is_bad = |finding: &&Diagnostic| finding.severity == Severity::Error || finding.code == "W004";
-    match findings.iter().find(is_bad) {
+    match new.iter().filter(is_new).find(is_bad) {
         None => Ok(()),
         Some(finding) if finding.remedy.is_empty() => Err(nonsense(finding.message.clone())),
         Some(finding) => Err(nonsense(format!("{}; {}", finding.message, finding.remedy))),
@@ -101,7 +116,7 @@ pub(super) fn merge(document: &Document, index: usize, options: &[String]) -> Re
         let wanted = Wanted::new(entry, name, if valued { words.next() } else { None })?;
         raw = with_setting(&Line::parse(&raw), &wanted);
     }
-    judge(&raw)?;
+    judge(&raw, document.bytes(index..index + 1))?;
     Ok(change(document, index, raw, || "the options are there already".to_owned()))
 }
 
@@ -133,7 +148,7 @@ fn on_lines_of(
         let Some(line) = document.line(index) else { continue };
         let raw = edit(&line);
         if raw != line.raw() {
-            judge(&raw)?;
+            judge(&raw, line.raw())?;
             patches.push(replace_line(index, raw));
         }
     }
@@ -228,7 +243,7 @@ fn set_argument(document: &Document, entry: &'static Entry, rest: &[String]) -> 
     };
     let text = quote(value)?;
     let fresh = format!("{} {text}", entry.name);
-    judge(fresh.as_bytes())?;
+    judge(fresh.as_bytes(), b"")?;
     let otherwise = || format!("`{}` is {value} already", entry.name);
     let Some(index) = last_line(document, entry, None) else {
         return Ok(Plan::Change(vec![insert_line(
@@ -238,10 +253,15 @@ fn set_argument(document: &Document, entry: &'static Entry, rest: &[String]) -> 
         )]));
     };
     let Some(line) = document.line(index) else { return Err(nonsense(otherwise())) };
-    let argument = reading(&line).and_then(|reading| reading.arguments.first().copied());
+    let read = reading(&line);
+    // A damaged line is left as it is, and one that is right comes behind it.
+    if read.as_ref().is_none_or(|reading| !reading.faults.is_empty()) {
+        return Ok(Plan::Change(vec![insert_line(document, index + 1, fresh.as_bytes())]));
+    }
+    let argument = read.and_then(|reading| reading.arguments.first().copied());
     let raw = match argument.and_then(|word| line.tokens().get(word)) {
         Some(token) if token.text == *value => line.raw().to_vec(),
-        Some(token) => splice(&line, token.span.clone(), text.as_bytes()),
+        Some(token) => replace_word(&line, token.span.clone(), &text),
         None => {
             let end = line.tokens().last().map_or(0, |token| token.span.end);
             splice(&line, end..end, format!(" {text}").as_bytes())
@@ -258,7 +278,7 @@ fn set_settings(document: &Document, entry: &'static Entry, rest: &[String]) -> 
     };
     let wanted = Wanted::new(entry, name, value)?;
     let fresh = format!("{} {}", entry.name, wanted.words());
-    judge(fresh.as_bytes())?;
+    judge(fresh.as_bytes(), b"")?;
     let index = last_line(document, entry, Some(name)).or_else(|| last_line(document, entry, None));
     let Some((index, line)) = index.and_then(|index| Some((index, document.line(index)?))) else {
         return Ok(Plan::Change(vec![insert_line(

@@ -1,12 +1,12 @@
 //! Servers: added, removed, switched off and on, exchanged.
 
 use crate::cst::{Document, Line};
-use crate::directive::{AddressFamily, Directive, Role, Source, interpret};
+use crate::directive::{AddressFamily, Directive, Role, Source, SourceOptions, interpret};
 use crate::{Diagnostic, Severity};
 
 use super::{
     EditError, Patch, Plan, canonical_host, commented_source, insert_line, network_sources, quote,
-    replace_line, setting, source_of, splice,
+    replace_line, replace_word, setting, source_of, splice,
 };
 
 /// A server to add.
@@ -90,7 +90,7 @@ impl NewServer {
     fn is(&self, source: &Source, wanted: &Source) -> bool {
         canonical_host(&source.host) == canonical_host(&self.host)
             && source.family == self.family
-            && source.options.port == wanted.options.port
+            && source.options.port.unwrap_or(123) == wanted.options.port.unwrap_or(123)
     }
 }
 
@@ -106,17 +106,23 @@ pub fn add_server(document: &Document, server: &NewServer, conflict: Conflict) -
         }
         let number = index + 1;
         let Some(line) = document.line(index) else { continue };
-        if source.role == server.role && source.options == wanted.options {
+        let same =
+            |options: &SourceOptions| SourceOptions { port: options.port.or(Some(123)), ..options.clone() };
+        if source.role == server.role && same(&source.options) == same(&wanted.options) {
             let reason = format!("{} is already there", server.host);
             return Ok(Plan::Nothing { line: Some(number), reason });
         }
         return match conflict {
             Conflict::Refuse => {
-                let text = String::from_utf8_lossy(line.raw()).trim().to_owned();
+                let text = crate::diagnostic::printable(line.raw()).trim().to_owned();
                 let reason = format!("{} is already there with other options: {text}", server.host);
                 Err(EditError::Conflict { line: number, reason })
             }
             Conflict::Replace => Ok(Plan::Change(vec![replace_line(index, with_options(&line, server))])),
+            Conflict::Merge if source.role != server.role => {
+                let reason = format!("{} is a `{}` there; say --replace", server.host, source.role.keyword());
+                Err(EditError::Conflict { line: number, reason })
+            }
             Conflict::Merge => setting::merge(document, index, &server.options),
         };
     }
@@ -201,7 +207,7 @@ pub fn enable_server(document: &Document, host: &str) -> Result<Plan, EditError>
     Ok(Plan::of(patches.into_iter().collect(), || not_there(host)))
 }
 
-/// Plans to put another host in the place of the first line of one; its options stay.
+/// Plans to put another host in the place of one, on every line of it; the options stay.
 ///
 /// # Errors
 /// If one is not there, or the other is there already or can be none.
@@ -220,13 +226,16 @@ pub fn replace_server(document: &Document, old: &str, new: &str) -> Result<Plan,
         }
         return Ok(Plan::Nothing { line: Some(index + 1), reason });
     }
-    let Some((index, source)) = network_sources(document).find(|(_, source)| is_host(source, old)) else {
+    let mut patches = Vec::new();
+    for (index, source) in network_sources(document).filter(|(_, source)| is_host(source, old)) {
+        let Some(line) = document.line(index) else { continue };
+        let token = line.tokens().iter().skip(1).find(|token| token.text == source.host);
+        patches.extend(token.map(|token| replace_line(index, replace_word(&line, token.span.clone(), new))));
+    }
+    if patches.is_empty() {
         return Err(EditError::Nonsense(not_there(old)));
-    };
-    let Some(line) = document.line(index) else { return Err(EditError::Nonsense(not_there(old))) };
-    let token = line.tokens().iter().skip(1).find(|token| token.text == source.host);
-    let patches = token.map(|token| replace_line(index, splice(&line, token.span.clone(), new.as_bytes())));
-    Ok(Plan::of(patches.into_iter().collect(), || not_there(old)))
+    }
+    Ok(Plan::of(patches, || not_there(old)))
 }
 
 fn is_same(one: &str, other: &str) -> bool {
@@ -250,17 +259,27 @@ pub fn set_servers(document: &Document, servers: &[NewServer]) -> Result<Plan, E
         }
     }
     let mut patches = Vec::new();
+    let mut there = Vec::new();
     for (index, source) in network_sources(document) {
-        match wanted.iter().position(|server| is_host(&source, &server.host)) {
-            Some(position) => drop(wanted.remove(position)),
-            None => patches.push(Patch { lines: index..index + 1, with: Vec::new() }),
+        if wanted.iter().any(|server| is_host(&source, &server.host)) {
+            there.push(source);
+        } else {
+            patches.push(Patch { lines: index..index + 1, with: Vec::new() });
         }
     }
+    wanted.retain(|server| !there.iter().any(|source| is_host(source, &server.host)));
     // All new lines form one insertion, which must not fall apart.
-    let added: Vec<Patch> = wanted.into_iter().map(|server| insertion(document, server)).collect();
-    if let Some(first) = added.first() {
-        let lines = first.lines.clone();
-        patches.push(Patch { lines, with: added.iter().flat_map(|patch| patch.with.clone()).collect() });
+    let mut added: Option<Patch> = None;
+    for server in wanted {
+        let next = insertion(document, server);
+        match &mut added {
+            None => added = Some(next),
+            // Only the first supplies a newline that the file lacks.
+            Some(all) => {
+                all.with.extend(next.with.into_iter().skip_while(|byte| matches!(byte, b'\r' | b'\n')));
+            }
+        }
     }
+    patches.extend(added);
     Ok(Plan::of(patches, || "these are the servers already".to_owned()))
 }

@@ -1,23 +1,23 @@
 //! chrony.conf, with what it includes.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use ntp_os::config_files;
 
-use super::{Imported, plain};
+use super::{Imported, SERVED, UNSERVED, plain};
 
 /// The longest file, and how deep files may include each other.
 const FILE_LEN_MAX: usize = 1 << 20;
 const DEPTH_MAX: usize = 5;
 
-/// Flags of a restriction for those who get time, and for those who do not.
-const SERVED: &[&str] = &["kod", "limited", "nomodify", "noquery"];
-const UNSERVED: &[&str] = &["nomodify", "noquery", "noserve"];
+/// The most files that one configuration may include, directly or not.
+const FILES_MAX: usize = 256;
 
 /// Options that mean the same in ntp.conf.
 const SAME_FLAGS: &[&str] = &["iburst", "burst", "prefer", "noselect"];
-const SAME_VALUES: &[&str] = &["maxpoll", "key", "port", "version"];
+const SAME_VALUES: &[&str] = &["maxpoll", "port", "version"];
 
 /// Options that only tune what ntpd learns by itself.
 const NEEDLESS: &[&str] = &[
@@ -45,21 +45,38 @@ const NEEDLESS: &[&str] = &[
 const NEEDLESS_FLAGS: &[&str] = &["auto_offline", "copy", "offline", "xleave"];
 
 pub(super) fn import(path: &Path, text: &str) -> Imported {
-    let mut reader = Reader { imported: Imported::default(), serves: false };
+    let mut reader = Reader { imported: Imported::default(), access: BTreeMap::new(), included: 0 };
     reader.file(path, text, 0);
-    // chrony serves nobody unless it is told to.
-    let flags = if reader.serves { SERVED } else { UNSERVED };
-    reader.imported.access("", &[&["restrict", "default"], flags].concat());
+    // chrony serves nobody unless it is told to; of a network the last word counts.
+    let of = |allow: bool| if allow { SERVED } else { UNSERVED };
+    let whole = |v6: bool| reader.access.get(&(v6, 0, 0)).copied().unwrap_or(false);
+    if whole(false) == whole(true) {
+        reader.imported.access("", &[&["restrict", "default"], of(whole(false))].concat());
+    } else {
+        for (v6, flag) in [(false, "-4"), (true, "-6")] {
+            reader.imported.access("", &[&["restrict", flag, "default"], of(whole(v6))].concat());
+        }
+    }
+    for ((v6, length, bits), allow) in reader.access.iter().filter(|((_, length, _), _)| *length > 0) {
+        let network = restriction(*v6, *length, *bits);
+        let words: Vec<&str> = ["restrict"].into_iter().chain(network.iter().map(String::as_str)).collect();
+        reader.imported.access("", &[&words, of(*allow)].concat());
+    }
     for own in ["127.0.0.1", "::1"] {
         reader.imported.access("", &["restrict", own]);
     }
     reader.imported
 }
 
+/// A network: whether it is IPv6, how many bits it fixes, and which.
+type Network = (bool, u32, u128);
+
 struct Reader {
     imported: Imported,
-    /// Everybody.
-    serves: bool,
+    /// Who is served: of a network the last word counts.
+    access: BTreeMap<Network, bool>,
+    /// Files read so far.
+    included: usize,
 }
 
 impl Reader {
@@ -126,7 +143,7 @@ impl Reader {
     fn source(&mut self, place: &str, keyword: &str, host: &str, rest: &[&str]) {
         let mut options: Vec<String> = Vec::new();
         let mut rest = rest.iter().copied();
-        let mut authenticated = false;
+        let mut authenticated = None;
         while let Some(option) = rest.next() {
             match option {
                 _ if SAME_FLAGS.contains(&option) => options.push(option.to_owned()),
@@ -151,7 +168,11 @@ impl Reader {
                         "pools grow to `tos maxclock` members, all of them together",
                     );
                 }
-                "nts" => authenticated = true,
+                "nts" => authenticated = Some("nts"),
+                "key" => {
+                    rest.next();
+                    authenticated = Some("key");
+                }
                 _ => {
                     let value = if takes_value(option) { rest.next().unwrap_or_default() } else { "" };
                     let why = if NEEDLESS.contains(&option) {
@@ -163,9 +184,9 @@ impl Reader {
                 }
             }
         }
-        if authenticated {
-            let line = format!("{keyword} {host} nts");
-            let why = "NTS is not implemented, and unauthenticated time is not what was asked for";
+        if let Some(how) = authenticated {
+            let line = format!("{keyword} {host} {how}");
+            let why = "authentication is not implemented, and unauthenticated time is not what was asked for";
             self.imported.leave(place, &line, why);
             return;
         }
@@ -173,18 +194,24 @@ impl Reader {
     }
 
     fn access(&mut self, place: &str, allow: bool, rest: &[&str]) {
-        let flags = if allow { SERVED } else { UNSERVED };
-        let Some(network) = rest.iter().rfind(|word| **word != "all") else {
-            self.serves |= allow;
-            return;
-        };
-        let Some(words) = restriction(network) else {
+        let all = rest.first() == Some(&"all");
+        let word = rest.get(usize::from(all));
+        let named = word.and_then(|word| network(word));
+        if word.is_some() && named.is_none() {
             let line = format!("{} {}", if allow { "allow" } else { "deny" }, rest.join(" "));
-            self.imported.leave(place, &line, "this is no address or network");
+            let why = "names are not carried over; write the address into a `restrict` line";
+            self.imported.leave(place, &line, why);
             return;
-        };
-        let words: Vec<&str> = words.iter().map(String::as_str).chain(flags.iter().copied()).collect();
-        self.imported.access(place, &words);
+        }
+        let networks = named.map_or_else(|| vec![(false, 0, 0), (true, 0, 0)], |network| vec![network]);
+        for network in networks {
+            if all {
+                // What was said of parts of it is said no longer.
+                self.access.retain(|part, _| !contains(network, *part));
+            }
+            self.access.insert(network, allow);
+        }
+        self.imported.overflow |= self.access.len() > super::LINES_MAX / 2;
     }
 
     fn local(&mut self, place: &str, rest: &[&str]) {
@@ -212,14 +239,20 @@ impl Reader {
                 "sourcedir" => config_files::load_with(&target, "sources", FILE_LEN_MAX),
                 _ => config_files::load_with(&target, "conf", FILE_LEN_MAX),
             };
-            match found {
-                Ok(files) => {
-                    for (path, content) in files {
-                        self.file(&path, &String::from_utf8_lossy(&content), depth + 1);
-                    }
+            let files = match found {
+                Ok(files) => files,
+                Err(error) => {
+                    self.imported.leave(place, &format!("{name} {word}"), &error.to_string());
+                    continue;
                 }
-                Err(config_files::ReadError::Missing) => {}
-                Err(error) => self.imported.leave(place, word, &error.to_string()),
+            };
+            for (path, content) in files {
+                self.included += 1;
+                if self.included > FILES_MAX || content.len() > FILE_LEN_MAX {
+                    self.imported.overflow = true;
+                    return;
+                }
+                self.file(&path, &String::from_utf8_lossy(&content), depth + 1);
             }
         }
     }
@@ -244,31 +277,47 @@ fn takes_value(option: &str) -> bool {
     valued.contains(&option) || NEEDLESS.contains(&option) && !NEEDLESS_FLAGS.contains(&option)
 }
 
-/// `restrict` with an address or a network: chrony lets the last parts of an IPv4 address be left out.
-fn restriction(word: &str) -> Option<Vec<String>> {
+/// A network as chrony writes it: of an IPv4 address the last parts may be left out.
+fn network(word: &str) -> Option<Network> {
     let (address, length) = match word.split_once('/') {
         Some((address, length)) => (address, Some(length.parse::<u32>().ok()?)),
         None => (word, None),
     };
     let parts = address.split('.').count();
     let short = address.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') && parts < 4;
-    let (whole, own) = if short {
-        let padded = format!("{address}{}", ".0".repeat(4 - parts));
-        (padded, u32::try_from(parts * 8).unwrap_or(32))
-    } else {
-        (address.to_owned(), 128)
-    };
-    let mask = match whole.parse().ok()? {
-        IpAddr::V4(_) => {
+    let whole = if short { format!("{address}{}", ".0".repeat(4 - parts)) } else { address.to_owned() };
+    let own = if short { u32::try_from(parts * 8).unwrap_or(32) } else { 128 };
+    Some(match whole.parse().ok()? {
+        IpAddr::V4(v4) => {
             let length = length.unwrap_or(own).min(32);
-            IpAddr::from(u32::MAX.checked_shl(32 - length).unwrap_or(0).to_be_bytes())
+            let mask = u32::MAX.checked_shl(32 - length).unwrap_or(0);
+            (false, length, u128::from(u32::from(v4) & mask))
         }
-        IpAddr::V6(_) => {
+        IpAddr::V6(v6) => {
             let length = length.unwrap_or(128).min(128);
-            IpAddr::from(u128::MAX.checked_shl(128 - length).unwrap_or(0).to_be_bytes())
+            (true, length, u128::from(v6) & u128::MAX.checked_shl(128 - length).unwrap_or(0))
         }
+    })
+}
+
+/// Whether one network lies within another.
+fn contains((v6, length, bits): Network, (part_v6, part_length, part): Network) -> bool {
+    let size = if v6 { 128 } else { 32 };
+    let mask = u128::MAX.checked_shl(size - length).unwrap_or(0);
+    v6 == part_v6 && part_length >= length && part & mask == bits
+}
+
+/// The words of `restrict` for a network.
+fn restriction(v6: bool, length: u32, bits: u128) -> [String; 3] {
+    let (address, mask) = if v6 {
+        let mask = u128::MAX.checked_shl(128 - length).unwrap_or(0);
+        (IpAddr::from(bits.to_be_bytes()), IpAddr::from(mask.to_be_bytes()))
+    } else {
+        let bits = u32::try_from(bits).unwrap_or(0);
+        let mask = u32::MAX.checked_shl(32 - length).unwrap_or(0);
+        (IpAddr::from(bits.to_be_bytes()), IpAddr::from(mask.to_be_bytes()))
     };
-    Some(vec!["restrict".to_owned(), whole, "mask".to_owned(), mask.to_string()])
+    [address.to_string(), "mask".to_owned(), mask.to_string()]
 }
 
 #[cfg(test)]
@@ -286,9 +335,9 @@ mod tests {
         assert_eq!(
             imported.access,
             [
+                "restrict default nomodify noquery noserve",
                 "restrict 192.168.0.0 mask 255.255.0.0 kod limited nomodify noquery",
                 "restrict 192.168.1.5 mask 255.255.255.255 nomodify noquery noserve",
-                "restrict default nomodify noquery noserve",
                 "restrict 127.0.0.1",
                 "restrict ::1",
             ]
@@ -310,17 +359,46 @@ mod tests {
     }
 
     #[test]
-    fn who_serves_nobody_serves_nobody_afterwards() {
-        let closed = import(Path::new("c"), "server a\n");
-        assert_eq!(
-            closed.access.first().map(String::as_str),
-            Some("restrict default nomodify noquery noserve")
+    fn of_a_network_the_last_word_counts() {
+        let access = |text: &str| import(Path::new("c"), &format!("server a\n{text}\n")).access;
+        let has = |text: &str, line: &str| access(text).iter().any(|known| known == line);
+        let (open, closed) =
+            ("restrict default kod limited nomodify noquery", "restrict default nomodify noquery noserve");
+        assert!(
+            has("", closed)
+                && has("allow", open)
+                && has("allow\ndeny", closed)
+                && has("allow\ndeny all", closed)
         );
-        let open = import(Path::new("c"), "server a\nallow\n");
-        assert_eq!(
-            open.access.first().map(String::as_str),
-            Some("restrict default kod limited nomodify noquery")
-        );
-        assert!(!open.access.iter().any(|line| line.contains("noserve")), "{open:?}");
+        assert!(has("deny\nallow", open) && has("allow 0/0\nallow ::/0", open));
+        assert!(has("allow 0/0", "restrict -4 default kod limited nomodify noquery"));
+        assert!(has("allow 0/0", "restrict -6 default nomodify noquery noserve"));
+        // `all` takes back what was said of parts.
+        let lan = "restrict 10.0.0.0 mask 255.0.0.0 kod limited nomodify noquery";
+        assert!(has("allow 10/8", lan) && has("allow 10/8\ndeny", lan) && !has("allow 10/8\ndeny all", lan));
+        assert!(!has(
+            "allow 10.1/16\ndeny all 10/8",
+            "restrict 10.1.0.0 mask 255.255.0.0 kod limited nomodify noquery"
+        ));
+        assert!(!has("allow 10/8\ndeny 10/8", lan) && has("deny 10/8\nallow 10/8", lan));
+    }
+
+    #[test]
+    fn authentication_is_never_dropped_in_silence() {
+        for how in ["nts", "key 5"] {
+            let imported =
+                import(Path::new("c"), &format!("server a.example iburst {how}\nserver b.example\n"));
+            assert_eq!(imported.sources, ["server b.example"]);
+            assert!(imported.left.iter().any(|line| line.contains("a.example")), "{:?}", imported.left);
+        }
+    }
+
+    #[test]
+    fn too_much_is_refused_not_cut() {
+        let lines: Vec<String> =
+            (0..3000_u32).map(|n| format!("allow 10.{}.{}.0/24", n / 256, n % 256)).collect();
+        let many = lines.join("\n");
+        assert!(import(Path::new("c"), &many).overflow);
+        assert!(!import(Path::new("c"), "include /nonexistent/*.conf\n").left.is_empty());
     }
 }

@@ -18,6 +18,10 @@ use crate::cli::{Format, Import};
 use crate::exit::{Exit, Failure};
 use crate::file;
 
+/// Flags of a restriction for those who get time, and for those who do not.
+const SERVED: &[&str] = &["kod", "limited", "nomodify", "noquery"];
+const UNSERVED: &[&str] = &["nomodify", "noquery", "noserve"];
+
 /// The most that is carried over of one kind.
 const LINES_MAX: usize = 2000;
 
@@ -32,12 +36,15 @@ struct Imported {
     access: Vec<String>,
     /// What is not carried over, and why.
     left: Vec<String>,
+    /// There was more than is read: nothing of it must be believed.
+    overflow: bool,
 }
 
 impl Imported {
     /// Something that is not carried over, with its place.
     fn leave(&mut self, place: &str, what: &str, why: &str) {
-        if self.left.len() < LINES_MAX {
+        self.overflow |= self.left.len() >= LINES_MAX;
+        if !self.overflow {
             self.left.push(format!("{place}: {}: {why}", plain(what)));
         }
     }
@@ -74,7 +81,7 @@ impl Imported {
                 self.leave(place, &text, &why);
             }
             None if of(self).contains(&text) => {}
-            None if of(self).len() >= LINES_MAX => self.leave(place, &text, "there are too many such lines"),
+            None if of(self).len() >= LINES_MAX => self.overflow = true,
             None => of(self).push(text),
         }
     }
@@ -106,6 +113,10 @@ pub fn import_text(path: &Path, text: &str) -> Vec<String> {
 pub(crate) fn run(request: &Import, out: &mut dyn Write) -> Result<Exit, Failure> {
     let path = request.file.as_path();
     let content = file::read(path)?;
+    if content.len() > ntp_conf::FILE_LEN_MAX {
+        let reason = format!("{}: has more than {} bytes", path.display(), ntp_conf::FILE_LEN_MAX);
+        return Err(Failure::Refused(reason));
+    }
     let text = String::from_utf8_lossy(&content).into_owned();
     let format = match request.format {
         Some(format) => format,
@@ -121,6 +132,11 @@ pub(crate) fn run(request: &Import, out: &mut dyn Write) -> Result<Exit, Failure
         Format::Timesyncd => timesyncd::import(path, &text),
         Format::NtpdRs => ntpd_rs::import(path, &text).map_err(Failure::Usage)?,
     };
+    if imported.overflow {
+        let reason =
+            format!("{}: says more than {LINES_MAX} things; is this the right file?", path.display());
+        return Err(Failure::Refused(reason));
+    }
     if imported.sources.is_empty() {
         for line in &imported.left {
             drop(writeln!(stderr(), "ntpctl: {line}"));
@@ -167,10 +183,11 @@ fn plain(text: &str) -> String {
     text.chars().take(200).map(|c| if c.is_control() || !c.is_ascii() { '?' } else { c }).collect()
 }
 
-/// A poll interval as a power of two that ntpd takes.
-fn poll_exponent(seconds: f64) -> Option<String> {
+/// A poll interval as a power of two that ntpd takes, and whether that is another one.
+fn poll_exponent(seconds: f64) -> (String, bool) {
     let exponent = seconds.log2().round();
-    (3.0..=17.0).contains(&exponent).then(|| format!("{exponent:.0}"))
+    let clamped = exponent.clamp(3.0, 17.0);
+    (format!("{clamped:.0}"), (clamped - exponent).abs() > 0.5)
 }
 
 #[cfg(test)]

@@ -4,12 +4,13 @@ use std::path::Path;
 
 use toml::{Table, Value};
 
-use super::{Imported, plain, poll_exponent};
+use super::{Imported, SERVED, UNSERVED, plain, poll_exponent};
 
 pub(super) fn import(path: &Path, text: &str) -> Result<Imported, String> {
     let table: Table = toml::from_str(text).map_err(|error| format!("{}: {error}", path.display()))?;
     let mut imported = Imported::default();
     let place = plain(&path.display().to_string());
+    let mut serves = false;
     let polls = polls(table.get("source-defaults"), &place, &mut imported);
     for (key, value) in &table {
         match (key.as_str(), value) {
@@ -20,13 +21,13 @@ pub(super) fn import(path: &Path, text: &str) -> Result<Imported, String> {
             }
             ("source-defaults", _) => {}
             ("synchronization", Value::Table(table)) => synchronization(table, &place, &mut imported),
-            ("server", Value::Array(servers)) => serve(servers, &place, &mut imported),
+            ("server", Value::Array(servers)) => serves |= serve(servers, &place, &mut imported),
             _ => imported.leave(&place, &format!("[{key}]"), "ntpd has nothing like it"),
         }
     }
-    if !table.contains_key("server") {
-        imported.access("", &["restrict", "default", "nomodify", "noquery", "noserve"]);
-    }
+    // Unless everything about serving was understood, nobody is served.
+    let flags: &[&str] = if serves { SERVED } else { UNSERVED };
+    imported.access("", &[&["restrict", "default"], flags].concat());
     for own in ["127.0.0.1", "::1"] {
         imported.access("", &["restrict", own]);
     }
@@ -45,8 +46,16 @@ fn polls(table: Option<&Value>, place: &str, imported: &mut Imported) -> Vec<Str
         for (name, of) in [("minpoll", "min"), ("maxpoll", "max")] {
             // They are powers of two already.
             let exponent = value.get(of).and_then(Value::as_integer).and_then(|n| i32::try_from(n).ok());
-            if let Some(exponent) = exponent.and_then(|n| poll_exponent(2_f64.powi(n))) {
-                options.extend([name.to_owned(), exponent]);
+            if let Some(exponent) = exponent {
+                let (text, clamped) = poll_exponent(2_f64.powi(exponent.clamp(-99, 99)));
+                if clamped {
+                    imported.leave(
+                        place,
+                        &format!("{of} = {exponent}"),
+                        "ntpd's poll exponents go from 3 to 17",
+                    );
+                }
+                options.extend([name.to_owned(), text]);
             }
         }
     }
@@ -112,24 +121,34 @@ fn synchronization(table: &Table, place: &str, imported: &mut Imported) {
     }
 }
 
-/// ntpd serves as soon as access rules let it, on the usual port.
-fn serve(servers: &[Value], place: &str, imported: &mut Imported) {
-    imported.access("", &["restrict", "default", "kod", "limited", "nomodify", "noquery"]);
-    for server in servers {
-        for (key, value) in server.as_table().into_iter().flatten() {
-            let everywhere = key == "listen" && matches!(value.as_str(), Some("0.0.0.0:123" | "[::]:123"));
-            if everywhere {
-                continue;
+/// Whether everybody may be served: what is understood of the servers says nothing else.
+fn serve(servers: &[Value], place: &str, imported: &mut Imported) -> bool {
+    let mut open = !servers.is_empty();
+    for (key, value) in servers.iter().filter_map(Value::as_table).flatten() {
+        let address = value.as_str().and_then(|text| text.strip_suffix(":123"));
+        match (key.as_str(), address) {
+            ("listen", Some("0.0.0.0" | "[::]")) => {}
+            ("listen", Some(address)) => {
+                imported.setting(place, &["interface", "ignore", "wildcard"]);
+                imported.setting(place, &["interface", "listen", address]);
             }
-            match (key.as_str(), value.as_str().and_then(|text| text.strip_suffix(":123"))) {
-                ("listen", Some(address)) => {
-                    imported.setting(place, &["interface", "ignore", "wildcard"]);
-                    imported.setting(place, &["interface", "listen", address]);
+            ("allowlist" | "denylist", _) => {
+                let allow = key == "allowlist";
+                let filter = value.get("filter").and_then(Value::as_array).into_iter().flatten();
+                for network in filter.filter_map(Value::as_str) {
+                    let flags = if allow { SERVED } else { UNSERVED };
+                    imported.access(place, &[&["restrict", network], flags].concat());
                 }
-                _ => imported.leave(place, &format!("{key} = {}", shown(value)), "ntpd has nothing like it"),
+                open &= !allow;
+            }
+            _ => {
+                open = false;
+                let why = "ntpd has nothing like it, so nobody is served";
+                imported.leave(place, &format!("[[server]] {key} = {}", shown(value)), why);
             }
         }
     }
+    open
 }
 
 /// A value in one line.
@@ -160,6 +179,22 @@ mod tests {
         for word in ["count = 4", "nts.example", "[observability]"] {
             assert!(left.contains(word), "{word}: {left}");
         }
+        assert_eq!(
+            imported.access.first().map(String::as_str),
+            Some("restrict default kod limited nomodify noquery")
+        );
+        let access = |text: &str| import(Path::new("x"), text).unwrap().access;
+        let closed = "restrict default nomodify noquery noserve".to_owned();
+        for text in [
+            "",
+            "[server]\nlisten = \"0.0.0.0:123\"\n",
+            "[[server]]\nlisten = \"0.0.0.0:1123\"\n",
+            "[[server]]\nlisten = \"0.0.0.0:123\"\nallowlist = { filter = [\"192.168.0.0/16\"], action = \"ignore\" }\n",
+        ] {
+            assert!(access(text).contains(&closed), "{text}: {:?}", access(text));
+        }
+        let lan = "[[server]]\nlisten = \"0.0.0.0:123\"\nallowlist = { filter = [\"192.168.0.0/16\"], action = \"ignore\" }\n";
+        assert!(access(lan).contains(&"restrict 192.168.0.0/16 kod limited nomodify noquery".to_owned()));
         assert!(import(Path::new("x"), "= 5").is_err());
     }
 }

@@ -8,13 +8,16 @@ use super::{Imported, plain, poll_exponent};
 
 const FILE_LEN_MAX: usize = 1 << 20;
 
+/// The most that `tos maxdist` may be, seconds.
+const ROOT_DISTANCE_MAX: f64 = 16.0;
+
 /// What the files say together: later ones win, an empty value takes back what came before.
 #[derive(Default)]
 struct Settings {
     servers: Vec<(String, String)>,
     fallback: Vec<(String, String)>,
     root_distance: Option<(String, f64)>,
-    polls: [Option<f64>; 2],
+    polls: [Option<(String, f64)>; 2],
 }
 
 pub(super) fn import(path: &Path, text: &str) -> Imported {
@@ -32,7 +35,7 @@ pub(super) fn import(path: &Path, text: &str) -> Imported {
         Err(config_files::ReadError::Missing) => {}
         Err(error) => imported.leave(&plain(&drop_ins.display().to_string()), "drop-ins", &error.to_string()),
     }
-    let options = options(&settings);
+    let options = options(&settings, &mut imported);
     let named = if settings.servers.is_empty() { &settings.fallback } else { &settings.servers };
     for (place, host) in named {
         imported.source(place, "server", host, &options);
@@ -57,10 +60,14 @@ pub(super) fn import(path: &Path, text: &str) -> Imported {
     imported
 }
 
-fn options(settings: &Settings) -> Vec<String> {
+fn options(settings: &Settings, imported: &mut Imported) -> Vec<String> {
     let mut options = vec!["iburst".to_owned()];
-    for (name, seconds) in ["minpoll", "maxpoll"].iter().zip(settings.polls) {
-        if let Some(exponent) = seconds.and_then(poll_exponent) {
+    for (name, given) in ["minpoll", "maxpoll"].iter().zip(&settings.polls) {
+        if let Some((place, seconds)) = given {
+            let (exponent, clamped) = poll_exponent(*seconds);
+            if clamped {
+                imported.leave(place, &format!("an interval of {seconds} s"), "ntpd's go from 8 s to 36 h");
+            }
             options.extend([(*name).to_owned(), exponent]);
         }
     }
@@ -92,10 +99,13 @@ fn read(path: &Path, text: &str, settings: &mut Settings, imported: &mut Importe
             ("NTP", _) => settings.servers.extend(hosts()),
             ("FallbackNTP", _) => settings.fallback.extend(hosts()),
             ("RootDistanceMaxSec", Some(seconds)) => {
-                settings.root_distance = Some((place, seconds.min(16.0)));
+                if seconds > ROOT_DISTANCE_MAX {
+                    imported.leave(&place, line, "ntpd's `tos maxdist` goes to 16 s");
+                }
+                settings.root_distance = Some((place, seconds.min(ROOT_DISTANCE_MAX)));
             }
-            ("PollIntervalMinSec", Some(seconds)) => settings.polls[0] = Some(seconds),
-            ("PollIntervalMaxSec", Some(seconds)) => settings.polls[1] = Some(seconds),
+            ("PollIntervalMinSec", Some(seconds)) => settings.polls[0] = Some((place, seconds)),
+            ("PollIntervalMaxSec", Some(seconds)) => settings.polls[1] = Some((place, seconds)),
             _ => imported.leave(&place, line, "ntpd has nothing like it"),
         }
     }
