@@ -162,6 +162,10 @@ fn every_change_is_put_in_force_and_looked_at() {
     let other = change(&["replace-server", "127.0.0.1", "127.0.0.9"]);
     assert_eq!(other.status, 0, "{}", other.both());
     assert!(other.stdout.contains("127.0.0.9 answers") && other.stdout.contains("127.0.0.1 is not asked"));
+    // A pool has a row of its own, which asks nobody: its members answer.
+    assert_eq!(change(&["remove-server", "127.0.0.9"]).status, 0);
+    let pool = change(&["add-server", "localhost", "--pool", "--port", &port, "--wait", "10"]);
+    assert_eq!(pool.status, 0, "{}", pool.both());
     // One that is dead is taken back, unless that is not wanted.
     let (text, dead) = (fs::read_to_string(machine.conf()).unwrap(), free_port().to_string());
     let words = ["add-server", "127.0.0.8", "--port", &dead, "--wait", "1"];

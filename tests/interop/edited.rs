@@ -1,5 +1,6 @@
 //! Files that `ntpctl` has edited, read by NTPsec's ntpd: the new line is understood as it was meant, and
 //! every other line as before.
+#![expect(clippy::unwrap_used, reason = "helpers of tests, where a failure is a failed test")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

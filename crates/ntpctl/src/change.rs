@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anstream::adapter::strip_str;
 use anstyle::{AnsiColor, Style};
-use ntp_conf::{Diagnostic, Severity};
+use ntp_conf::{Diagnostic, Severity, lint};
 use similar::{ChangeTag, TextDiff};
 
 use crate::apply::Applied;
@@ -46,14 +46,16 @@ pub(crate) fn carry_out(
     write_difference(change.path, old, change.new, out)?;
     refuse_new_errors(change, &apply.config, out)?;
     if let Some(owner) = file::managed_by(old) {
-        writeln!(out, "warning: {} says \"{owner}\": the change may be undone", change.path.display())?;
+        say(out, &format!("warning: {} says \"{owner}\": the change may be undone", change.path.display()));
     }
     for generated in settings.files_from_dhcp(&apply.config) {
-        writeln!(
+        say(
             out,
-            "warning: {} is in force as long as it exists: DHCP's servers come first",
-            generated.display()
-        )?;
+            &format!(
+                "warning: {} is in force as long as it exists: DHCP's servers come first",
+                generated.display()
+            ),
+        );
     }
     if apply.dry_run {
         return Ok(Exit::WouldChange);
@@ -78,18 +80,21 @@ pub(crate) fn carry_out(
 
 /// Errors that were there before do not stop an edit elsewhere; new ones do.
 fn refuse_new_errors(change: &Change<'_>, main: &Path, out: &mut dyn Write) -> Result<(), Failure> {
-    let (_, before) = file::interpret(main, change.path, change.old.unwrap_or_default())?;
-    let (_, after) = file::interpret(main, change.path, change.new)?;
+    let findings = |content: &[u8]| -> Result<Vec<Diagnostic>, Failure> {
+        let read = file::interpret(main, change.path, content)?;
+        Ok(lint(&read).into_iter().chain(read.diagnostics).collect())
+    };
+    let (before, after) = (findings(change.old.unwrap_or_default())?, findings(change.new)?);
     let is_like =
         |one: &Diagnostic, other: &Diagnostic| (one.code, &one.message) == (other.code, &other.message);
     let mut known: Vec<&Diagnostic> = before.iter().collect();
     let mut errors = 0;
-    for finding in after.iter().filter(|finding| finding.severity > Severity::Note) {
+    for finding in &after {
         match known.iter().position(|other| is_like(other, finding)) {
             Some(index) => drop(known.swap_remove(index)),
             None if errors < ERRORS_SHOWN => {
                 errors += usize::from(finding.severity == Severity::Error);
-                writeln!(out, "{finding}\n")?;
+                say(out, &format!("{finding}\n"));
             }
             None => errors += usize::from(finding.severity == Severity::Error),
         }
@@ -97,10 +102,10 @@ fn refuse_new_errors(change: &Change<'_>, main: &Path, out: &mut dyn Write) -> R
     if errors > 0 {
         return Err(Failure::Refused(format!("{} would have errors", change.path.display())));
     }
-    let old = file::errors(&before).len();
+    let old = file::errors(&after).len();
     if old > 0 {
         let errors = if old == 1 { "is one error" } else { &format!("are {old} errors") };
-        writeln!(out, "warning: there {errors} elsewhere: see `ntpctl check -c {}`", main.display())?;
+        say(out, &format!("warning: there {errors} elsewhere: see `ntpctl check -c {}`", main.display()));
     }
     Ok(())
 }

@@ -169,13 +169,14 @@ fn warn_of_others(path: &Path, request: &SetServers, context: &mut Context<'_>) 
 
 pub(crate) fn set_option(request: &SetOption, context: &mut Context<'_>) -> Outcome {
     let path = place_of(&request.apply, Some(&request.host), false)?;
-    perform(
-        &path,
-        &request.apply,
-        |_| vec![Expectation::Serves],
-        context,
-        |document| edit::set_option(document, &request.host, &request.option, request.value.as_deref()),
-    )
+    // Of these the server itself must take notice.
+    let reaches_it = ["key", "port", "version"].contains(&request.option.as_str());
+    let expected = |new: &Document| {
+        vec![if reaches_it { Expectation::answers_in(new, &request.host) } else { Expectation::Serves }]
+    };
+    perform(&path, &request.apply, expected, context, |document| {
+        edit::set_option(document, &request.host, &request.option, request.value.as_deref())
+    })
 }
 
 pub(crate) fn unset_option(request: &UnsetOption, context: &mut Context<'_>) -> Outcome {

@@ -3,9 +3,7 @@
 use std::path::Path;
 
 use ntp_conf::directive::interpret as interpret_line;
-use ntp_conf::{
-    Configuration, Diagnostic, Document, FILE_LEN_MAX, Limits, LoadError, Loaded, Read, Severity,
-};
+use ntp_conf::{Diagnostic, Document, FILE_LEN_MAX, Limits, LoadError, Loaded, Read, Severity};
 use ntp_os::config_files::{self, ReadError};
 use ntpd::load_files;
 
@@ -50,11 +48,7 @@ pub(crate) fn read_all(path: &Path, length_max: usize) -> Result<Read, Failure> 
 /// What the configuration at `main` says and what is wrong with it, if the file at `path` holds
 /// `content`. That file may be the configuration itself, one that it includes, or one in `ntp.d`
 /// that does not exist yet.
-pub(crate) fn interpret(
-    main: &Path,
-    path: &Path,
-    content: &[u8],
-) -> Result<(Configuration, Vec<Diagnostic>), Failure> {
+pub(crate) fn interpret(main: &Path, path: &Path, content: &[u8]) -> Result<Read, Failure> {
     let changed = || Loaded { path: path.to_owned(), content: content.to_vec() };
     let mut loader = |wanted: &Path| {
         if wanted == path {
@@ -71,7 +65,7 @@ pub(crate) fn interpret(
         }
         Ok(files)
     };
-    ntp_conf::read(main, &mut loader).map_err(|error| unreadable(main, &error))
+    ntp_conf::read_within(main, &mut loader, Limits::default()).map_err(|error| unreadable(main, &error))
 }
 
 /// Only those that make a file unfit to be edited.

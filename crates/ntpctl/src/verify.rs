@@ -5,9 +5,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ntp_conf::Document;
-use ntp_conf::directive::{Directive, interpret};
+use ntp_conf::directive::{Directive, Role, Source, interpret};
 use ntp_conf::edit::canonical_host;
+use ntp_conf::{Document, Line};
 use ntpq::client::{Client, ClientError};
 use ntpq::values::Variables;
 
@@ -34,28 +34,29 @@ pub(crate) enum Expectation {
     Serves,
     /// A server answers it.
     Answers { host: String, port: u16 },
+    /// A member of a pool answers it: somebody on that port, whom no other line names by address.
+    Member { host: String, port: u16, others: Vec<IpAddr> },
     /// It does not ask a server any longer.
     Gone { host: String },
 }
 
 impl Expectation {
-    /// That a server answers, on the port that a file says.
+    /// That a server answers, on the port that a file says; of a pool, one of its members.
     pub(crate) fn answers_in(document: &Document, host: &str) -> Self {
-        let source = document.lines().find_map(|line| match interpret("", 1, &line).directive {
-            Some(Directive::Source(source)) if canonical_host(&source.host) == canonical_host(host) => {
-                Some(source)
-            }
-            _ => None,
-        });
-        let port = source.and_then(|source| source.options.port).unwrap_or(123);
-        Self::Answers { host: host.to_owned(), port }
+        let sources: Vec<Source> = document.lines().filter_map(|line| source_of(&line)).collect();
+        let own = sources.iter().find(|source| canonical_host(&source.host) == canonical_host(host));
+        let (host, port) = (host.to_owned(), own.and_then(|source| source.options.port).unwrap_or(123));
+        if own.is_some_and(|source| source.role == Role::Pool) {
+            return Self::Member { host, port, others: sources.iter().filter_map(Source::address).collect() };
+        }
+        Self::Answers { host, port }
     }
 
     /// What is waited for.
     pub(crate) fn hope(&self) -> String {
         match self {
             Self::Serves => "ntpd must answer".to_owned(),
-            Self::Answers { host, .. } => format!("{host} must answer"),
+            Self::Answers { host, .. } | Self::Member { host, .. } => format!("{host} must answer"),
             Self::Gone { host } => format!("ntpd must not ask {host} any longer"),
         }
     }
@@ -64,7 +65,9 @@ impl Expectation {
     pub(crate) fn success(&self) -> String {
         match self {
             Self::Serves => "ntpd runs with the change".to_owned(),
-            Self::Answers { host, .. } => format!("{host} answers; it is in use from now on"),
+            Self::Answers { host, .. } | Self::Member { host, .. } => {
+                format!("{host} answers; it is in use from now on")
+            }
             Self::Gone { host } => format!("{host} is not asked any longer"),
         }
     }
@@ -139,6 +142,7 @@ pub(crate) fn wait_until_it_serves(settings: &Settings) -> Result<(), String> {
 fn ask(daemon: SocketAddr, expectation: &Expectation) -> Result<Standing, ClientError> {
     let mut client = Client::connect(daemon)?.with_patience(PATIENCE);
     let associations = client.associations()?;
+    let mut unmet = None;
     for association in associations {
         let (_, items) = client.variables(association.id, &[])?;
         let variables = Variables(&items);
@@ -146,18 +150,40 @@ fn ask(daemon: SocketAddr, expectation: &Expectation) -> Result<Standing, Client
             Expectation::Answers { host, port } if is_about(variables, host, Some(*port)) => {
                 return Ok(judge(variables, host));
             }
+            Expectation::Member { port, others, .. } if is_member(variables, *port, others) => {
+                return Ok(Standing::Answers);
+            }
+            Expectation::Member { host, .. } if is_about(variables, host, None) => {
+                unmet = Some(judge(variables, host));
+            }
             Expectation::Gone { host } if is_about(variables, host, None) => {
                 return Ok(Standing::Waiting(format!("ntpd still asks {host}: does another file name it?")));
             }
-            Expectation::Serves | Expectation::Answers { .. } | Expectation::Gone { .. } => {}
+            Expectation::Serves
+            | Expectation::Answers { .. }
+            | Expectation::Member { .. }
+            | Expectation::Gone { .. } => {}
         }
     }
     Ok(match expectation {
         Expectation::Serves | Expectation::Gone { .. } => Standing::Answers,
-        Expectation::Answers { .. } => {
+        Expectation::Answers { .. } | Expectation::Member { .. } => unmet.unwrap_or_else(|| {
             Standing::Waiting("ntpd does not know the server, although it was restarted".to_owned())
-        }
+        }),
     })
+}
+
+/// Whether an association is somebody's who answers and came from a pool: such a one has no name.
+fn is_member(variables: Variables<'_>, port: u16, others: &[IpAddr]) -> bool {
+    let nameless = variables.text("srchost").is_none_or(str::is_empty);
+    let address = variables.text("srcadr").and_then(|text| text.parse().ok());
+    let new = address.is_some_and(|address| !others.contains(&address));
+    let same_port = variables.integer("srcport") == Some(i64::from(port));
+    nameless && new && same_port && variables.integer("reach").unwrap_or(0) != 0
+}
+
+fn source_of(line: &Line<'_>) -> Option<Source> {
+    if let Directive::Source(source) = interpret("", 1, line).directive? { Some(source) } else { None }
 }
 
 /// Whether an association is the server's: by its configured name, or by its address.
@@ -185,7 +211,8 @@ fn judge(variables: Variables<'_>, host: &str) -> Standing {
         "RATE" => format!("{host} says that it is asked too often (RATE)"),
         _ if heard => format!("{host} answers, but is itself not synchronized"),
         _ => format!(
-            "{host} does not answer: is the name right, and does a firewall let UDP port 123 through?"
+            "{host} does not answer: is the name right, and does a firewall let UDP port {} through?",
+            variables.integer("srcport").filter(|port| *port > 0).unwrap_or(123)
         ),
     })
 }

@@ -17,7 +17,7 @@ const FILES_MAX: usize = 256;
 
 /// Options that mean the same in ntp.conf.
 const SAME_FLAGS: &[&str] = &["iburst", "burst", "prefer", "noselect"];
-const SAME_VALUES: &[&str] = &["maxpoll", "port", "version"];
+const SAME_VALUES: &[&str] = &["port", "version"];
 
 /// Options that only tune what ntpd learns by itself.
 const NEEDLESS: &[&str] = &[
@@ -45,8 +45,12 @@ const NEEDLESS: &[&str] = &[
 const NEEDLESS_FLAGS: &[&str] = &["auto_offline", "copy", "offline", "xleave"];
 
 pub(super) fn import(path: &Path, text: &str) -> Imported {
-    let mut reader = Reader { imported: Imported::default(), access: BTreeMap::new(), included: 0 };
+    let mut reader =
+        Reader { imported: Imported::default(), access: BTreeMap::new(), closed: false, included: 0 };
     reader.file(path, text, 0);
+    if reader.closed {
+        reader.access.clear();
+    }
     // chrony serves nobody unless it is told to; of a network the last word counts.
     let of = |allow: bool| if allow { SERVED } else { UNSERVED };
     let whole = |v6: bool| reader.access.get(&(v6, 0, 0)).copied().unwrap_or(false);
@@ -75,6 +79,8 @@ struct Reader {
     imported: Imported,
     /// Who is served: of a network the last word counts.
     access: BTreeMap<Network, bool>,
+    /// `port 0`: nobody is, whatever else is said.
+    closed: bool,
     /// Files read so far.
     included: usize,
 }
@@ -104,6 +110,10 @@ impl Reader {
             }
             ("pool", Some(host)) => self.source(place, "pool", host, rest.get(1..).unwrap_or_default()),
             ("allow" | "deny", _) => self.access(place, name == "allow", rest),
+            ("port", Some("0")) => {
+                self.closed = true;
+                self.imported.leave(place, &line(), "nobody is served, as it says");
+            }
             ("leapsectz", _) => {
                 self.imported.setting(place, &["leapfile", "/usr/share/zoneinfo/leap-seconds.list"]);
             }
@@ -145,11 +155,22 @@ impl Reader {
         let mut rest = rest.iter().copied();
         let mut authenticated = None;
         while let Some(option) = rest.next() {
-            match option {
-                _ if SAME_FLAGS.contains(&option) => options.push(option.to_owned()),
+            // chrony does not care for the case of its words.
+            match option.to_lowercase().as_str() {
+                option if SAME_FLAGS.contains(&option) => options.push(option.to_owned()),
                 "trust" => options.push("true".to_owned()),
-                _ if SAME_VALUES.contains(&option) => {
+                option if SAME_VALUES.contains(&option) => {
                     options.extend([option.to_owned(), rest.next().unwrap_or_default().to_owned()]);
+                }
+                "maxpoll" => {
+                    let value = rest.next().unwrap_or_default();
+                    let clamped = value
+                        .parse::<i32>()
+                        .map_or_else(|_| value.to_owned(), |n| n.clamp(3, 17).to_string());
+                    if clamped != value {
+                        self.imported.leave(place, &format!("maxpoll {value}"), "ntpd's go from 3 to 17");
+                    }
+                    options.extend(["maxpoll".to_owned(), clamped]);
                 }
                 "minpoll" => {
                     let value = rest.next().unwrap_or_default();
@@ -370,6 +391,7 @@ mod tests {
                 && has("allow\ndeny", closed)
                 && has("allow\ndeny all", closed)
         );
+        assert!(has("allow\nport 0", closed));
         assert!(has("deny\nallow", open) && has("allow 0/0\nallow ::/0", open));
         assert!(has("allow 0/0", "restrict -4 default kod limited nomodify noquery"));
         assert!(has("allow 0/0", "restrict -6 default nomodify noquery noserve"));
@@ -385,7 +407,7 @@ mod tests {
 
     #[test]
     fn authentication_is_never_dropped_in_silence() {
-        for how in ["nts", "key 5"] {
+        for how in ["nts", "NTS", "key 5", "Key 5"] {
             let imported =
                 import(Path::new("c"), &format!("server a.example iburst {how}\nserver b.example\n"));
             assert_eq!(imported.sources, ["server b.example"]);

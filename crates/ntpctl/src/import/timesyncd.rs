@@ -76,7 +76,8 @@ fn options(settings: &Settings, imported: &mut Imported) -> Vec<String> {
 
 fn read(path: &Path, text: &str, settings: &mut Settings, imported: &mut Imported) {
     let mut section = String::new();
-    for (index, line) in text.lines().enumerate() {
+    let joined = joined(text);
+    for (index, line) in joined.iter().map(|(index, line)| (*index, line.as_str())) {
         let line = line.trim();
         if line.is_empty() || line.starts_with(['#', ';']) {
             continue;
@@ -111,6 +112,24 @@ fn read(path: &Path, text: &str, settings: &mut Settings, imported: &mut Importe
     }
 }
 
+/// The lines, counted from 0; one that ends in a backslash goes on in the next.
+fn joined(text: &str) -> Vec<(usize, String)> {
+    let mut lines: Vec<(usize, String)> = Vec::new();
+    let mut goes_on = false;
+    for (index, line) in text.lines().enumerate() {
+        let bare = line.trim_end().strip_suffix('\\');
+        match lines.last_mut().filter(|_| goes_on) {
+            Some((_, last)) => {
+                last.push(' ');
+                last.push_str(bare.unwrap_or(line));
+            }
+            None => lines.push((index, bare.unwrap_or(line).to_owned())),
+        }
+        goes_on = bare.is_some();
+    }
+    lines
+}
+
 /// A length of time as systemd writes it: `32`, `5min 20s`, `1h`.
 fn seconds(text: &str) -> Option<f64> {
     let mut total = 0.0;
@@ -141,7 +160,7 @@ mod tests {
 
     #[test]
     fn servers_with_their_polls_and_the_fallback_only_without_them() {
-        let text = "[Time]\n#NTP=old\nNTP=a.example b.example\nFallbackNTP=c.example\nRootDistanceMaxSec=5s\nPollIntervalMinSec=32\nPollIntervalMaxSec=34min 8s\nSaveIntervalSec=60\n";
+        let text = "[Time]\n#NTP=old\nNTP=a.example \\\n  b.example\nFallbackNTP=c.example\nRootDistanceMaxSec=5s\nPollIntervalMinSec=32\nPollIntervalMaxSec=34min 8s\nSaveIntervalSec=60\n";
         let imported = import(Path::new("/nonexistent/timesyncd.conf"), text);
         assert_eq!(
             imported.sources,
