@@ -90,6 +90,41 @@ fn what_goes_wrong_in_the_background_is_said_before_the_command_returns() {
 }
 
 #[test]
+fn the_configuration_names_the_log_and_the_pid_file_and_can_do_no_harm() {
+    let folder = tempfile::tempdir().unwrap();
+    let conf = folder.path().join("ntp.conf");
+    let (log, pid, pipe) =
+        (folder.path().join("ntpd.log"), folder.path().join("ntpd.pid"), folder.path().join("pipe"));
+    assert_eq!(run(Command::new("mkfifo").arg(&pipe)).status, 0);
+    let port = free_port().to_string();
+    let start = |text: &str| {
+        fs::write(&conf, text).unwrap();
+        let mut command = without_clock(&ours("ntpd"));
+        run(command.args(["--clock=none", "--port", &port, "-c"]).arg(&conf))
+    };
+    let text = format!("server 127.127.1.0\nlogfile \"{}\"\npidfile {}\n", log.display(), pid.display());
+    assert_eq!(start(&text).status, 0);
+    {
+        let _ends = Pid(&pid);
+        let written = || fs::read_to_string(&pid).is_ok_and(|number| !number.trim().is_empty());
+        assert!(until(Duration::from_secs(5), written));
+        assert!(until(Duration::from_secs(5), || fs::read_to_string(&log)
+            .is_ok_and(|log| log.contains("starts with"))));
+    }
+    assert!(until(Duration::from_secs(5), || !pid.exists()), "the pid file stays behind");
+    // What cannot be opened is named, and the daemon runs; what is no file is never removed.
+    let text = format!("server 127.127.1.0\nlogfile {}\npidfile {}\n", log.display(), pipe.display());
+    let mut foreground = without_clock(Path::new("timeout"));
+    fs::write(&conf, text.replace(&log.display().to_string(), "/nonexistent/log")).unwrap();
+    foreground.arg("1").arg(ours("ntpd")).args(["-n", "--clock=none", "--port", &port, "-c"]).arg(&conf);
+    let running = run(&mut foreground);
+    for words in ["ntp.conf:2: /nonexistent/log", "ntp.conf:3:", "is left alone", "ending on SIGTERM"] {
+        assert!(running.stderr.contains(words), "{words}: {}", running.both());
+    }
+    assert!(std::os::unix::fs::FileTypeExt::is_fifo(&fs::symlink_metadata(&pipe).unwrap().file_type()));
+}
+
+#[test]
 fn relative_names_mean_the_folder_where_the_command_was_given() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("ntp.conf"), "server 127.127.1.0\n").unwrap();

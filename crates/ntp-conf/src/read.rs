@@ -106,6 +106,10 @@ pub struct Configuration {
     pub restrictions: Vec<Placed<Restrict>>,
     /// Where the frequency is remembered.
     pub drift_file: Option<Placed<PathBuf>>,
+    /// Where is logged.
+    pub log_file: Option<Placed<PathBuf>>,
+    /// Where the process number is written.
+    pub pid_file: Option<Placed<PathBuf>>,
     /// Parameters of clocks.
     pub fudges: Vec<Placed<Fudge>>,
     /// Thresholds of the discipline.
@@ -300,6 +304,12 @@ impl Reader<'_> {
             Directive::Restrict(value) => configuration.restrictions.push(Placed { value, at }),
             Directive::DriftFile(path) => {
                 configuration.drift_file = path.map(|path| Placed { value: PathBuf::from(path), at });
+            }
+            Directive::LogFile(path) => {
+                configuration.log_file = Some(Placed { value: PathBuf::from(path), at });
+            }
+            Directive::PidFile(path) => {
+                configuration.pid_file = Some(Placed { value: PathBuf::from(path), at });
             }
             Directive::Fudge(value) => configuration.fudges.push(Placed { value, at }),
             Directive::Tinker(tinkers) => {

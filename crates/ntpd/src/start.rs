@@ -6,7 +6,7 @@ use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use ntp_conf::{Diagnostic, Placed, Severity, values};
+use ntp_conf::{At, Diagnostic, Placed, Severity, values};
 use ntp_os::notify::Notifier;
 use ntp_os::udp::Socket;
 use ntp_proto::random::Rng;
@@ -63,6 +63,13 @@ struct Prepared {
     clock: Clock,
 }
 
+impl Prepared {
+    /// Something that the configuration asks for and the daemon can do without.
+    fn optional<T>(&mut self, at: At, outcome: Result<T, StartError>) -> Option<T> {
+        outcome.map_err(|error| self.complaints.push(format!("{}: {error}", self.found.place(at)))).ok()
+    }
+}
+
 /// Runs the daemon.
 pub fn run(options: &Options) -> Exit {
     match prepare(options).and_then(|prepared| launch(options, prepared)) {
@@ -108,8 +115,15 @@ fn listen(
 fn launch(options: &Options, mut prepared: Prepared) -> Result<Exit, StartError> {
     let background = !(options.foreground || options.debug > 0 || options.quit);
     // Opened while a person still sees what goes wrong, and before the working directory changes.
-    let log_file = options.log_file.as_deref().map(|path| named(path, log::open(path))).transpose()?;
-    let pid_file = options.pid_file.as_deref().map(PidFile::create).transpose()?;
+    let mut log_file = options.log_file.as_deref().map(|path| named(path, log::open(path))).transpose()?;
+    let mut pid_file = options.pid_file.as_deref().map(PidFile::create).transpose()?;
+    // What the file says gives way to the command line, and does not stop the daemon, as in the others.
+    if let Some(Placed { value: path, at }) = prepared.found.log_file.take().filter(|_| log_file.is_none()) {
+        log_file = prepared.optional(at, named(&path, log::open(&path)));
+    }
+    if let Some(Placed { value: path, at }) = prepared.found.pid_file.take().filter(|_| pid_file.is_none()) {
+        pid_file = prepared.optional(at, PidFile::create(&path));
+    }
     let drift_file =
         options.drift_file.clone().or_else(|| prepared.found.drift_file.take().map(|file| file.value));
     prepared.drift_file = drift_file.map(|path| named(&path, std::path::absolute(&path))).transpose()?;
@@ -238,7 +252,10 @@ struct PidFile {
 impl PidFile {
     fn create(path: &Path) -> Result<Self, StartError> {
         let path = named(path, std::path::absolute(path))?;
-        let file = named(&path, fs::File::create(&path))?;
+        // It is removed at the end: nothing but a file may be that.
+        let other = fs::symlink_metadata(&path).is_ok_and(|found| !found.is_file());
+        let refused = || Err(io::Error::other("is no file, and is left alone"));
+        let file = named(&path, if other { refused() } else { fs::File::create(&path) })?;
         Ok(Self { file, path })
     }
 

@@ -39,6 +39,10 @@ pub enum Directive {
     Restrict(Restrict),
     /// `driftfile`; `None` where it switches the file off.
     DriftFile(Option<String>),
+    /// `logfile`.
+    LogFile(String),
+    /// `pidfile`.
+    PidFile(String),
     /// `fudge`.
     Fudge(Fudge),
     /// `tinker`.
@@ -102,6 +106,8 @@ fn act(words: &mut Words<'_, '_>) -> Option<Directive> {
             let path = words.argument(0).filter(|path| !path.is_empty());
             Some(Directive::DriftFile(path.map(ToOwned::to_owned)))
         }
+        "logfile" => words.argument(0).map(|path| Directive::LogFile(path.to_owned())),
+        "pidfile" => words.argument(0).map(|path| Directive::PidFile(path.to_owned())),
         "includefile" => words.argument(0).map(|path| Directive::Include(path.to_owned())),
         "unpeer" | "unconfig" => words.argument(0).map(|host| Directive::Unpeer(host.to_owned())),
         "fudge" => clock::read_fudge(words).map(Directive::Fudge),

@@ -162,6 +162,16 @@ fn an_option_is_one_word_and_its_blank() {
         changed(&document, unset_option(&document, "a", "iburst")),
         "server a  minpoll 4\tminpoll 5   # why\nserver b\n"
     );
+    // A value that is no good is exchanged, and what else is wrong with the line is not asked about.
+    let damaged = Document::parse(b"server a minpoll 99 ibrust\nserver b minpol 4\n");
+    assert_eq!(
+        changed(&damaged, set_option(&damaged, "a", "minpoll", Some("6"))),
+        "server a minpoll 6 ibrust\nserver b minpol 4\n"
+    );
+    assert_eq!(
+        changed(&damaged, set_option(&damaged, "b", "iburst", None)),
+        "server a minpoll 99 ibrust\nserver b minpol 4 iburst\n"
+    );
     assert!(reason(set("a", "iburst", None)).contains("has that option already"));
     assert!(reason(unset_option(&document, "b", "iburst")).contains("has no `iburst`"));
     for (name, value, word) in [

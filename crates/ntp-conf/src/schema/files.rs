@@ -19,9 +19,9 @@ const LIMIT: Value = Value::Integer(-1, 1 << 40);
 
 pub(super) const ENTRIES: &[Entry] = &[
     Entry::new("includefile", &[PATH], "reads another file, or every *.conf of a directory, here"),
-    Entry::new("logfile", &[PATH], "where is logged").without("the system's log").accepted(),
+    Entry::new("logfile", &[PATH], "where is logged").without("the system's log"),
     Entry::new("logconfig", &[Argument::Rest("CLASS", Value::Text)], "what is logged").accepted(),
-    Entry::new("pidfile", &[PATH], "where the process number is written").accepted(),
+    Entry::new("pidfile", &[PATH], "where the process number is written"),
     Entry::new("saveconfigdir", &[PATH], "where ntpq saves configurations").of(Classic).accepted(),
     Entry::new("statsdir", &[PATH], "where statistics are recorded").accepted(),
     Entry::new("statistics", &[], "which statistics are recorded")
