@@ -85,10 +85,9 @@ impl Linter<'_> {
         }
         let Some(line) = self.read.line(at) else { return };
         let span = span_of(&line, word);
-        let file = self.read.configuration.place(at);
-        let file = file.rsplit_once(':').map_or(file.as_str(), |(file, _)| file);
+        let file = self.read.configuration.file(at).display().to_string();
         let number = usize::try_from(at.line).unwrap_or(usize::MAX);
-        let place = Place { file, number, line: &line };
+        let place = Place { file: &file, number, line: &line };
         let finding = Diagnostic::new(advice.severity, advice.code, place, &span, advice.message);
         self.found.push(finding.in_force(advice.in_force).remedy(advice.remedy));
     }

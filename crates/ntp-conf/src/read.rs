@@ -125,10 +125,15 @@ pub struct Configuration {
 }
 
 impl Configuration {
+    /// The file in which a place is.
+    pub fn file(&self, at: At) -> &Path {
+        let file = usize::try_from(at.file).ok().and_then(|file| self.files.get(file));
+        file.map_or_else(|| Path::new(""), PathBuf::as_path)
+    }
+
     /// A place as `FILE:LINE`.
     pub fn place(&self, at: At) -> String {
-        let file = usize::try_from(at.file).ok().and_then(|file| self.files.get(file));
-        format!("{}:{}", file.map_or_else(String::new, |path| path.display().to_string()), at.line)
+        format!("{}:{}", self.file(at).display(), at.line)
     }
 }
 
@@ -331,8 +336,7 @@ impl Reader<'_> {
 
     /// A finding about a whole line, whose text needs not be shown.
     fn of_line(&self, severity: Severity, code: &'static str, at: At, message: &str) -> Diagnostic {
-        let path = usize::try_from(at.file).ok().and_then(|file| self.read.configuration.files.get(file));
-        let name = path.map_or_else(String::new, |path| path.display().to_string());
+        let name = self.read.configuration.file(at).display().to_string();
         let mut finding = Diagnostic::of_file(code, &name, message);
         finding.severity = severity;
         finding.location.line = usize::try_from(at.line).unwrap_or(usize::MAX);

@@ -34,8 +34,7 @@ pub fn check_for(dialect: Dialect, read: &Read) -> Vec<Diagnostic> {
             break;
         }
         let Some(line) = read.line(*at) else { continue };
-        let file = usize::try_from(at.file).ok().and_then(|file| read.configuration.files.get(file));
-        let file = file.map_or_else(String::new, |path| path.display().to_string());
+        let file = read.configuration.file(*at).display().to_string();
         let number = usize::try_from(at.line).unwrap_or(usize::MAX);
         found.extend(judge(dialect, Place { file: &file, number, line: &line }));
     }

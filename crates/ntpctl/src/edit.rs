@@ -3,9 +3,9 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use ntp_conf::directive::{AddressFamily, Role};
+use ntp_conf::directive::{AddressFamily, Role, Source};
 use ntp_conf::edit::{self, Conflict, EditError, NewServer, Plan, canonical_host};
-use ntp_conf::{Document, drop_in_directory, effective, lines_of, schema};
+use ntp_conf::{Document, Placed, drop_in_directory, effective, lines_of, schema};
 
 use crate::change::{Change, carry_out};
 use crate::cli::{
@@ -73,14 +73,13 @@ pub(crate) fn add_server(request: &AddServer, context: &mut Context<'_>) -> Outc
 fn named_elsewhere(apply: &Apply, host: &str) -> Result<Option<String>, Failure> {
     let configuration = file::read_all(&apply.config, ntp_conf::FILE_LEN_MAX)?.configuration;
     let own = drop_in_directory(&apply.config).join(DROP_IN);
-    let is_host = |source: &&ntp_conf::Placed<_>| is_source(source, host);
-    let found = configuration.sources.iter().find(is_host).filter(|source| {
-        usize::try_from(source.at.file).ok().and_then(|file| configuration.files.get(file)) != Some(&own)
-    });
+    let is_host = |source: &&Placed<_>| is_source(source, host);
+    let found =
+        configuration.sources.iter().find(is_host).filter(|source| configuration.file(source.at) != own);
     Ok(found.map(|source| configuration.place(source.at)))
 }
 
-fn is_source(source: &ntp_conf::Placed<ntp_conf::directive::Source>, host: &str) -> bool {
+fn is_source(source: &Placed<Source>, host: &str) -> bool {
     canonical_host(&source.value.host) == canonical_host(host)
 }
 
@@ -156,10 +155,9 @@ fn warn_of_others(path: &Path, request: &SetServers, context: &mut Context<'_>) 
     let read = file::read_all(&request.apply.config, ntp_conf::FILE_LEN_MAX)?;
     let configuration = &read.configuration;
     for source in &configuration.sources {
-        let file = usize::try_from(source.at.file).ok().and_then(|file| configuration.files.get(file));
-        let is_wanted = |host: &String| canonical_host(host) == canonical_host(&source.value.host);
+        let is_wanted = |host: &String| is_source(source, host);
         let stays = source.value.reference_clock().is_none() && !request.hosts.iter().any(is_wanted);
-        if stays && file.is_some_and(|file| file != path) {
+        if stays && configuration.file(source.at) != path {
             let place = configuration.place(source.at);
             writeln!(context.out, "warning: {} stays: {place} names it", source.value.host)?;
         }
@@ -191,25 +189,21 @@ pub(crate) fn unset_option(request: &UnsetOption, context: &mut Context<'_>) -> 
 }
 
 pub(crate) fn set(request: &SetValue, context: &mut Context<'_>) -> Outcome {
-    let path = place_of_value(request)?.unwrap_or_else(|| request.apply.config.clone());
-    perform(
-        &path,
-        &request.apply,
-        |_| vec![Expectation::Serves],
-        context,
-        |document| edit::set(document, &request.words),
-    )
+    on_value(request, context, edit::set)
 }
 
 pub(crate) fn unset(request: &SetValue, context: &mut Context<'_>) -> Outcome {
+    on_value(request, context, edit::unset)
+}
+
+fn on_value(
+    request: &SetValue,
+    context: &mut Context<'_>,
+    plan: fn(&Document, &[String]) -> Result<Plan, EditError>,
+) -> Outcome {
     let path = place_of_value(request)?.unwrap_or_else(|| request.apply.config.clone());
-    perform(
-        &path,
-        &request.apply,
-        |_| vec![Expectation::Serves],
-        context,
-        |document| edit::unset(document, &request.words),
-    )
+    let expected = |_: &Document| vec![Expectation::Serves];
+    perform(&path, &request.apply, expected, context, |document| plan(document, &request.words))
 }
 
 /// The file in which the value stands that counts, or the last line of its directive.
@@ -223,8 +217,7 @@ fn place_of_value(request: &SetValue) -> Result<Option<PathBuf>, Failure> {
     let values = effective(&read, entry);
     let own = values.iter().rfind(|value| value.setting == name).map(|value| value.at);
     let at = own.or_else(|| lines_of(&read, entry).last());
-    let file = at.and_then(|at| usize::try_from(at.file).ok());
-    Ok(file.and_then(|file| read.configuration.files.get(file).cloned()))
+    Ok(at.map(|at| read.configuration.file(at).to_owned()))
 }
 
 /// Where a change belongs: the file that holds the host's line, which may be an included one; else
@@ -233,30 +226,28 @@ fn place_of(apply: &Apply, host: Option<&str>, commented: bool) -> Result<PathBu
     if let Some(path) = place_of_drop_in(apply) {
         return Ok(path);
     }
-    let Some(wanted) = host.map(canonical_host) else { return Ok(apply.config.clone()) };
+    let Some(host) = host else { return Ok(apply.config.clone()) };
     let read = file::read_all(&apply.config, ntp_conf::FILE_LEN_MAX)?;
-    let active =
-        read.configuration.sources.iter().find(|source| canonical_host(&source.value.host) == wanted);
-    // One change is one file: what two of them name is for a person to sort out.
-    let others = |at: &ntp_conf::At| active.is_some_and(|first| first.at.file != at.file);
-    let second =
-        read.configuration.sources.iter().find(|source| is_source(source, &wanted) && others(&source.at));
-    if let (Some(first), Some(second)) = (active, second) {
-        let places = [first, second].map(|source| read.configuration.place(source.at));
-        let reason = format!("{} name {wanted}: edit one of them first, with -c", places.join(" and "));
-        return Err(Failure::Refused(reason));
+    let configuration = &read.configuration;
+    let mut own = configuration.sources.iter().filter(|source| is_source(source, host));
+    if let Some(first) = own.next() {
+        // One change is one file: what two of them name is for a person to sort out.
+        return match own.find(|other| other.at.file != first.at.file) {
+            None => Ok(configuration.file(first.at).to_owned()),
+            Some(second) => {
+                let places = [first, second].map(|source| configuration.place(source.at));
+                let reason = format!("{} name {host}: edit one of them first, with -c", places.join(" and "));
+                Err(Failure::Refused(reason))
+            }
+        };
     }
-    let number = match active {
-        Some(source) => usize::try_from(source.at.file).ok(),
-        None if commented => read.documents.iter().position(|document| {
-            document.lines().any(|line| {
-                edit::commented_source(&line).is_some_and(|source| canonical_host(&source.host) == wanted)
-            })
-        }),
-        None => None,
+    let is_off = |document: &&Document| {
+        let mut off = document.lines().filter_map(|line| edit::commented_source(&line));
+        off.any(|source| canonical_host(&source.host) == canonical_host(host))
     };
-    let path = number.and_then(|number| read.configuration.files.get(number));
-    Ok(path.unwrap_or(&apply.config).clone())
+    let files = configuration.files.iter().zip(&read.documents);
+    let found = files.filter(|_| commented).find(|(_, document)| is_off(document));
+    Ok(found.map_or_else(|| apply.config.clone(), |(path, _)| path.clone()))
 }
 
 /// Plans, and carries the plan out.

@@ -61,8 +61,7 @@ pub(crate) fn run(request: &List, out: &mut dyn Write) -> Result<Exit, Failure> 
 }
 
 fn row(source: &Source, active: bool, at: At, read: &Read, main: &Path) -> Row {
-    let number = usize::try_from(at.file).unwrap_or(usize::MAX);
-    let path = read.configuration.files.get(number).cloned().unwrap_or_default();
+    let path = read.configuration.file(at);
     let options = read.line(at).map(|line| options(&line, source)).unwrap_or_default();
     Row {
         kind: if source.reference_clock().is_some() { "clock" } else { source.role.keyword() },
