@@ -14,6 +14,9 @@ use crate::read::{At, Placed, Read};
 /// Sources that a vote needs to find a liar among them (RFC 8633 §3.2).
 const SOURCES_WANTED: usize = 4;
 
+/// The longest word that classic ntpd survives.
+const WORD_MAX: usize = 127;
+
 /// The most findings of one kind.
 const FINDINGS_MAX: usize = 20;
 
@@ -36,9 +39,14 @@ const SMEARING: &[&str] = &[
     "fd00:ec2::123",
 ];
 
+/// Directives of which lines are compared with each other.
+const ASKED_ABOUT: [&str; 9] =
+    ["restrict", "disable", "keys", "trustedkey", "server", "pool", "peer", "statistics", "statsdir"];
+
 /// What is probably not meant, in the order of the lines.
 pub fn lint(read: &Read) -> Vec<Diagnostic> {
-    let mut linter = Linter { read, found: Vec::new() };
+    let mut linter = Linter { read, lines: ASKED_ABOUT.map(|_| Vec::new()), found: Vec::new() };
+    linter.look();
     linter.sources();
     linter.smearing();
     linter.selection();
@@ -58,7 +66,7 @@ pub fn advise(
     message: &str,
     remedy: &str,
 ) -> Option<Diagnostic> {
-    let mut linter = Linter { read, found: Vec::new() };
+    let mut linter = Linter { read, lines: ASKED_ABOUT.map(|_| Vec::new()), found: Vec::new() };
     linter.warn(at, word, code, message, remedy);
     linter.found.pop()
 }
@@ -74,6 +82,8 @@ struct Advice<'a> {
 
 struct Linter<'r> {
     read: &'r Read,
+    /// The lines of each directive that is asked about, read.
+    lines: [Vec<(At, Reading)>; ASKED_ABOUT.len()],
     found: Vec<Diagnostic>,
 }
 
@@ -96,19 +106,30 @@ impl Linter<'_> {
         self.say(at, word, &Advice { severity: Severity::Warning, code, message, in_force: "", remedy });
     }
 
-    /// The lines of a directive, read.
-    fn lines(&self, name: &str) -> Vec<(At, Reading)> {
-        let read = |at: &At| {
-            let line = self.read.line(*at).filter(|line| line.keyword() == Some(name))?;
-            Some((*at, grammar::read(&line, Dialect::Ours)?.ok()?))
-        };
-        self.read.order.iter().filter_map(read).collect()
+    /// Takes every line apart, once.
+    fn look(&mut self) {
+        for at in &self.read.order {
+            let Some(line) = self.read.line(*at) else { continue };
+            if line.tokens().iter().any(|token| token.text.len() > WORD_MAX) {
+                self.warn(*at, "", "L016", "classic ntpd ends at a word of more than 127 bytes", "");
+            }
+            let index = ASKED_ABOUT.iter().position(|name| line.keyword() == Some(name));
+            let lines = index.and_then(|index| self.lines.get_mut(index));
+            if let (Some(lines), Some(Ok(reading))) = (lines, grammar::read(&line, Dialect::Ours)) {
+                lines.push((*at, reading));
+            }
+        }
+    }
+
+    /// The lines of a directive.
+    fn lines(&self, name: &str) -> &[(At, Reading)] {
+        let index = ASKED_ABOUT.iter().position(|asked| *asked == name);
+        index.and_then(|index| self.lines.get(index)).map_or(&[], Vec::as_slice)
     }
 
     /// The place of the last line of a directive that has this setting.
     fn setting(&self, directive: &str, setting: &str) -> Option<At> {
-        let has = |reading: &Reading| reading.settings.iter().any(|given| given.setting.name == setting);
-        self.lines(directive).into_iter().rfind(|(_, reading)| has(reading)).map(|(at, _)| at)
+        self.lines(directive).iter().rfind(|(_, reading)| has(reading, setting)).map(|(at, _)| *at)
     }
 
     fn network_sources(&self) -> Vec<&Placed<Source>> {
@@ -222,9 +243,7 @@ impl Linter<'_> {
     }
 
     fn access(&mut self) {
-        let rules = self.lines("restrict");
-        let has =
-            |reading: &Reading, name: &str| reading.settings.iter().any(|given| given.setting.name == name);
+        let rules = self.lines("restrict").to_vec();
         for (at, reading) in &rules {
             if has(reading, "kod") && !has(reading, "limited") {
                 let message = "`kod` without `limited` is never sent: nobody asks too often";
@@ -288,16 +307,15 @@ impl Linter<'_> {
     }
 
     fn keys(&mut self) {
-        let file = self.lines("keys");
-        let trusted = self.lines("trustedkey");
-        if let [_, .., (at, _)] = trusted.as_slice() {
+        let (no_file, none_trusted) = (self.lines("keys").is_empty(), self.lines("trustedkey").is_empty());
+        if let [_, .., (at, _)] = *self.lines("trustedkey") {
             let message = "classic ntpd trusts only the keys of the last such line";
-            self.warn(*at, "trustedkey", "L012", message, "write all keys in one line");
+            self.warn(at, "trustedkey", "L012", message, "write all keys in one line");
         }
         let keyed: Vec<At> =
             ["server", "pool", "peer"].into_iter().filter_map(|name| self.setting(name, "key")).collect();
         for at in keyed {
-            for (missing, name) in [(file.is_empty(), "keys"), (trusted.is_empty(), "trustedkey")] {
+            for (missing, name) in [(no_file, "keys"), (none_trusted, "trustedkey")] {
                 if missing {
                     let message = format!("`key` without a `{name}` line");
                     self.warn(at, "key", "L013", &message, &format!("add a line `{name}`"));
@@ -328,21 +346,12 @@ impl Linter<'_> {
             let message = "parameters of a clock that no `server` line names";
             self.warn(at, "fudge", "L015", message, "add the clock, or delete the line");
         }
-        let long: Vec<At> = self
-            .read
-            .order
-            .iter()
-            .copied()
-            .filter(|at| {
-                self.read
-                    .line(*at)
-                    .is_some_and(|line| line.tokens().iter().any(|token| token.text.len() > 127))
-            })
-            .collect();
-        for at in long {
-            self.warn(at, "", "L016", "classic ntpd ends at a word of more than 127 bytes", "");
-        }
     }
+}
+
+/// Whether a line has a setting.
+fn has(reading: &Reading, name: &str) -> bool {
+    reading.settings.iter().any(|given| given.setting.name == name)
 }
 
 /// Where a word stands in a line; its first word if it does not.
