@@ -10,9 +10,9 @@ mod words;
 use std::net::IpAddr;
 use std::ops::Range;
 
-use crate::Severity;
 use crate::cst::{Document, Line};
 use crate::directive::{Directive, Source, interpret};
+use crate::{Diagnostic, Severity};
 
 pub use setting::{set, set_option, unset, unset_option};
 pub use source::{
@@ -82,6 +82,17 @@ impl Plan {
         }
         result.extend_from_slice(document.bytes(done..document.len()));
         result
+    }
+}
+
+/// The first of these findings that speaks against an edit: an error, or a value that would not be
+/// taken as it is.
+fn first_mistake<'f>(findings: impl IntoIterator<Item = &'f Diagnostic>) -> Result<(), EditError> {
+    let is_bad = |finding: &&Diagnostic| finding.severity == Severity::Error || finding.code == "W004";
+    match findings.into_iter().find(is_bad) {
+        None => Ok(()),
+        Some(finding) if finding.remedy.is_empty() => Err(EditError::Nonsense(finding.message.clone())),
+        Some(finding) => Err(EditError::Nonsense(format!("{}; {}", finding.message, finding.remedy))),
     }
 }
 

@@ -1,13 +1,14 @@
 //! Single words of a line: options of a server, values of a directive.
 
+use crate::Diagnostic;
 use crate::cst::{Document, Line};
 use crate::directive::interpret;
 use crate::grammar::{self, Dialect, Reading};
 use crate::schema::{self, Argument, Entry, Setting, Treatment, Value};
-use crate::{Diagnostic, Severity};
 
 use super::{
-    EditError, Plan, canonical_host, insert_line, network_sources, quote, replace_line, replace_word, splice,
+    EditError, Plan, canonical_host, first_mistake, insert_line, network_sources, quote, replace_line,
+    replace_word, splice,
 };
 
 fn nonsense(reason: String) -> EditError {
@@ -98,12 +99,7 @@ fn judge(raw: &[u8], before: &[u8]) -> Result<(), EditError> {
     let findings = |raw: &[u8]| interpret("", 1, &Line::parse(raw)).diagnostics;
     let (old, new) = (findings(before), findings(raw));
     let is_new = |finding: &&Diagnostic| !old.iter().any(|known| known.message == finding.message);
-    let is_bad = |finding: &&Diagnostic| finding.severity == Severity::Error || finding.code == "W004";
-    match new.iter().filter(is_new).find(is_bad) {
-        None => Ok(()),
-        Some(finding) if finding.remedy.is_empty() => Err(nonsense(finding.message.clone())),
-        Some(finding) => Err(nonsense(format!("{}; {}", finding.message, finding.remedy))),
-    }
+    first_mistake(new.iter().filter(is_new))
 }
 
 /// Adds options to one server's line.
@@ -118,6 +114,11 @@ pub(super) fn merge(document: &Document, index: usize, options: &[String]) -> Re
     }
     judge(&raw, document.bytes(index..index + 1))?;
     Ok(change(document, index, raw, || "the options are there already".to_owned()))
+}
+
+/// A line that is not there yet.
+fn fresh_line(document: &Document, at: usize, text: &str) -> Plan {
+    Plan::Change(vec![insert_line(document, at, text.as_bytes())])
 }
 
 /// One line changed, or nothing to do.
@@ -246,17 +247,13 @@ fn set_argument(document: &Document, entry: &'static Entry, rest: &[String]) -> 
     judge(fresh.as_bytes(), b"")?;
     let otherwise = || format!("`{}` is {value} already", entry.name);
     let Some(index) = last_line(document, entry, None) else {
-        return Ok(Plan::Change(vec![insert_line(
-            document,
-            behind_its_kind(document, entry),
-            fresh.as_bytes(),
-        )]));
+        return Ok(fresh_line(document, behind_its_kind(document, entry), &fresh));
     };
     let Some(line) = document.line(index) else { return Err(nonsense(otherwise())) };
     let read = reading(&line);
     // A damaged line is left as it is, and one that is right comes behind it.
     if read.as_ref().is_none_or(|reading| !reading.faults.is_empty()) {
-        return Ok(Plan::Change(vec![insert_line(document, index + 1, fresh.as_bytes())]));
+        return Ok(fresh_line(document, index + 1, &fresh));
     }
     let argument = read.and_then(|reading| reading.arguments.first().copied());
     let raw = match argument.and_then(|word| line.tokens().get(word)) {
@@ -281,15 +278,11 @@ fn set_settings(document: &Document, entry: &'static Entry, rest: &[String]) -> 
     judge(fresh.as_bytes(), b"")?;
     let index = last_line(document, entry, Some(name)).or_else(|| last_line(document, entry, None));
     let Some((index, line)) = index.and_then(|index| Some((index, document.line(index)?))) else {
-        return Ok(Plan::Change(vec![insert_line(
-            document,
-            behind_its_kind(document, entry),
-            fresh.as_bytes(),
-        )]));
+        return Ok(fresh_line(document, behind_its_kind(document, entry), &fresh));
     };
     // A damaged line could take new words for what it lacks.
     if reading(&line).is_none_or(|reading| !reading.faults.is_empty()) {
-        return Ok(Plan::Change(vec![insert_line(document, index + 1, fresh.as_bytes())]));
+        return Ok(fresh_line(document, index + 1, &fresh));
     }
     let raw = with_setting(&line, &wanted);
     Ok(change(document, index, raw, || format!("`{} {}` is so already", entry.name, wanted.words())))

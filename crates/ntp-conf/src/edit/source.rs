@@ -2,11 +2,10 @@
 
 use crate::cst::{Document, Line};
 use crate::directive::{AddressFamily, Directive, Role, Source, SourceOptions, interpret};
-use crate::{Diagnostic, Severity};
 
 use super::{
-    EditError, Patch, Plan, canonical_host, commented_source, insert_line, network_sources, quote,
-    replace_line, replace_word, setting, source_of, splice,
+    EditError, Patch, Plan, canonical_host, commented_source, first_mistake, insert_line, network_sources,
+    quote, replace_line, replace_word, setting, source_of, splice,
 };
 
 /// A server to add.
@@ -67,17 +66,12 @@ impl NewServer {
         }
         let text = self.words(" ");
         let meaning = interpret("", 1, &Line::parse(text.as_bytes()));
-        let is_bad = |finding: &&Diagnostic| finding.severity == Severity::Error || finding.code == "W004";
         match meaning.directive {
             Some(Directive::Source(source)) if source.reference_clock().is_some() => {
                 nonsense(format!("{name} is a reference clock, not a server"))
             }
             Some(Directive::Source(source)) if source.host == *name => {
-                match meaning.diagnostics.iter().find(is_bad) {
-                    Some(finding) if finding.remedy.is_empty() => nonsense(finding.message.clone()),
-                    Some(finding) => nonsense(format!("{}; {}", finding.message, finding.remedy)),
-                    None => Ok(source),
-                }
+                first_mistake(&meaning.diagnostics).map(|()| source)
             }
             _ if name.parse::<std::net::SocketAddr>().is_ok() || name.matches(':').count() == 1 => {
                 nonsense(format!("{name:?} cannot be a server's name: give the port with --port"))
