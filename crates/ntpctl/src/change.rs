@@ -15,6 +15,7 @@ use crate::cli::Apply;
 use crate::exit::{Exit, Failure};
 use crate::file;
 use crate::interrupt::Interrupt;
+use crate::printable;
 use crate::service::Manager;
 use crate::settings::Settings;
 use crate::verify::{Expectation, Progress, wait_for};
@@ -148,8 +149,7 @@ fn difference(name: &str, old: &str, new: &str) -> String {
 }
 
 fn shown(bytes: &[u8]) -> String {
-    let harmless = |c: char| if c.is_control() && !matches!(c, '\n' | '\t') { '?' } else { c };
-    String::from_utf8_lossy(bytes).replace("\r\n", "\n").chars().map(harmless).collect()
+    printable(&String::from_utf8_lossy(bytes).replace("\r\n", "\n"))
 }
 
 /// Says how it goes. Once the file is written, a reader that went away must not stop what has begun.

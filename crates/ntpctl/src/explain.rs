@@ -14,7 +14,7 @@ use ntp_conf::{
 
 use crate::cli::Explain;
 use crate::exit::{Exit, Failure};
-use crate::file;
+use crate::{file, printable};
 
 /// Directives whose values make up the overview, in this order.
 const OVERVIEW: [&str; 4] = ["driftfile", "leapfile", "tinker", "tos"];
@@ -54,7 +54,7 @@ fn explain_directive(entry: &'static Entry, read: Option<&Read>, out: &mut dyn W
     }
     for at in places {
         let text = read.line(at).map(|line| String::from_utf8_lossy(line.raw()).trim().to_owned());
-        writeln!(out, "    {:<24} {}", read.configuration.place(at), plain(&text.unwrap_or_default()))?;
+        writeln!(out, "    {:<24} {}", read.configuration.place(at), printable(&text.unwrap_or_default()))?;
     }
     Ok(())
 }
@@ -150,7 +150,7 @@ fn values(read: &Read, entry: &'static Entry, out: &mut dyn Write) -> Result<(),
         match found.iter().find(|value| value.setting.is_none()) {
             Some(value) if !value.value.is_empty() => {
                 let place = read.configuration.place(value.at);
-                writeln!(out, "    {:<36} {place}", format!("{} {}", entry.name, plain(&value.value)))?;
+                writeln!(out, "    {:<36} {place}", format!("{} {}", entry.name, printable(&value.value)))?;
             }
             Some(value) => {
                 let place = read.configuration.place(value.at);
@@ -162,7 +162,7 @@ fn values(read: &Read, entry: &'static Entry, out: &mut dyn Write) -> Result<(),
     for setting in entry.settings.iter().filter(|setting| !setting.default.is_empty()) {
         let own = found.iter().find(|value| value.setting == Some(setting.name));
         let (value, place) = match own {
-            Some(value) => (plain(&value.value), read.configuration.place(value.at)),
+            Some(value) => (printable(&value.value), read.configuration.place(value.at)),
             None => (setting.default.to_owned(), "default".to_owned()),
         };
         if own.is_some() || setting.treatment == Treatment::Acted {
@@ -243,8 +243,4 @@ fn describe(target: &RestrictTarget) -> Vec<(u32, String)> {
         RestrictTarget::Name { host, mask: None } => one(127, host.clone()),
         RestrictTarget::Name { host, mask: Some(mask) } => one(126, format!("{host} mask {mask}")),
     }
-}
-
-fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }
