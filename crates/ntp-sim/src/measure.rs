@@ -120,11 +120,15 @@ impl<'s> Meter<'s> {
         self.measured.packets = world.requests;
     }
 
+    /// Whether the oscillator has jumped in the second before.
+    fn has_jumped(&self, seconds: f64) -> bool {
+        self.scenario.clock.jumps.iter().any(|(at, _)| within_a_second(*at, seconds))
+    }
+
     /// A clock that jumps has to settle anew to keep a limit of the scenario; the millisecond counts for
     /// a client that claims to have the time.
     fn settle(&mut self, seconds: f64, error: f64) {
-        let jumps = self.scenario.clock.jumps.iter().map(|(at, _)| *at);
-        let jumped = jumps.into_iter().any(|at| (at..at + 1.0).contains(&(seconds - 1.0)));
+        let jumped = self.has_jumped(seconds);
         let limits = self.scenario.limits.settles.len();
         for (index, settling) in self.settling.iter_mut().enumerate() {
             if jumped && index < limits || !self.has_claimed && index == limits {
@@ -141,9 +145,8 @@ impl<'s> Meter<'s> {
         if self.excuse != Excuse::UntilAfter(update) {
             self.excuse = Excuse::None;
         }
-        let jumps = self.scenario.clock.jumps.iter().map(|(at, _)| *at);
-        let leap = self.scenario.leap.iter().map(|leap| leap.at - 1.0);
-        if jumps.chain(leap).any(|at| (at..at + 1.0).contains(&(seconds - 1.0))) {
+        let leap = self.scenario.leap.is_some_and(|leap| within_a_second(leap.at - 1.0, seconds));
+        if leap || self.has_jumped(seconds) {
             self.excuse = Excuse::UntilAfter(update);
         }
         if self.scenario.leap.is_some_and(|leap| seconds > leap.at + 1.0 && seconds <= leap.at + 2.0) {
@@ -161,4 +164,9 @@ impl<'s> Meter<'s> {
         self.measured.settled = settled.collect();
         self.measured
     }
+}
+
+/// Whether something that happens at `at` has happened in the second before `seconds`.
+fn within_a_second(at: f64, seconds: f64) -> bool {
+    (at..at + 1.0).contains(&(seconds - 1.0))
 }
