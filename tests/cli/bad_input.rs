@@ -30,6 +30,11 @@ impl Scratch {
     }
 }
 
+/// Bytes that are no text.
+fn garbage() -> Vec<u8> {
+    (0..4096_u32).map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()[0]).collect()
+}
+
 /// `ntpd -n`, which must end by itself, without control of the clock.
 fn ntpd(conf: &Path) -> Outcome {
     let port = free_port().to_string();
@@ -44,14 +49,16 @@ fn check(conf: &Path) -> Outcome {
     run(Command::new(ours("ntpctl")).args(["check", "-c"]).arg(conf))
 }
 
-fn add_server(scratch: &Scratch, conf: &Path) -> Outcome {
+/// One command of `ntpctl`, with settings and configuration from a scratch folder.
+fn ntpctl(scratch: &Scratch, arguments: &[&str]) -> Outcome {
     let mut command = Command::new(ours("ntpctl"));
-    command
-        .arg("--settings")
-        .arg(scratch.settings())
-        .args(["add-server", "192.0.2.1", "--no-restart", "-c"])
-        .arg(conf);
-    run(&mut command)
+    command.arg("--settings").arg(scratch.settings()).args(arguments);
+    run(command.current_dir(scratch.folder.path()))
+}
+
+fn add_server(scratch: &Scratch, conf: &Path) -> Outcome {
+    let conf = conf.display().to_string();
+    ntpctl(scratch, &["add-server", "192.0.2.1", "--no-restart", "-c", &conf])
 }
 
 /// All three programs refuse, say why, and leave the file alone.
@@ -79,7 +86,7 @@ fn an_unknown_word_is_named_with_its_place_and_what_was_meant() {
 
 #[test]
 fn binary_garbage_is_refused_without_reaching_the_terminal() {
-    let garbage: Vec<u8> = (0..4096_u32).map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()[0]).collect();
+    let garbage = garbage();
     is_refused(&garbage, &["ntp.conf:1:", "error["]);
     let scratch = Scratch::with(&garbage);
     let text = check(&scratch.conf).both();
@@ -151,6 +158,101 @@ fn a_file_that_may_not_be_read_is_named() {
     }
 }
 
+/// Every command that takes a file, what it says first, and how it ends.
+fn every_command_says(scratch: &Scratch, file: &str, expected: &[(&[&str], i32, &str)]) {
+    for (arguments, status, words) in expected {
+        let arguments: Vec<&str> =
+            arguments.iter().map(|word| if *word == "FILE" { file } else { word }).collect();
+        let outcome = ntpctl(scratch, &arguments);
+        assert_eq!(outcome.status, *status, "{arguments:?}: {}", outcome.both());
+        assert!(outcome.both().contains(words), "{arguments:?}, {words:?}: {}", outcome.both());
+        let is_harmless = |c: char| !c.is_control() || c == '\n' || c == '\t';
+        assert!(outcome.both().chars().all(is_harmless), "{arguments:?}: {:?}", outcome.both());
+    }
+}
+
+#[test]
+fn every_command_names_what_is_wrong_with_a_file_of_garbage() {
+    let garbage = garbage();
+    let scratch = Scratch::with(&garbage);
+    let wrong = "more of its lines are wrong than right; is this the right file?";
+    let expected: &[(&[&str], i32, &str)] = &[
+        (&["list", "-c", "FILE"], 0, "its errors are not shown here"),
+        (&["explain", "-c", "FILE"], 0, "see `ntpctl check`"),
+        (&["remove-server", "a", "-c", "FILE"], 2, wrong),
+        (&["enable-server", "a", "-c", "FILE"], 2, wrong),
+        (&["disable-server", "a", "-c", "FILE"], 2, wrong),
+        (&["replace-server", "a", "b", "-c", "FILE"], 2, wrong),
+        (&["set-servers", "a", "-c", "FILE"], 2, wrong),
+        (&["set-option", "a", "iburst", "-c", "FILE"], 2, wrong),
+        (&["unset-option", "a", "iburst", "-c", "FILE"], 2, wrong),
+        (&["set", "driftfile", "/x", "-c", "FILE"], 2, wrong),
+        (&["unset", "driftfile", "-c", "FILE"], 2, wrong),
+        (&["log", "-c", "FILE"], 0, "no older version is kept"),
+        (&["diff", "-c", "FILE"], 1, "there is no version 1"),
+        (&["rollback", "-c", "FILE"], 1, "there is no version 1"),
+        (&["check", "--max-size", "16", "-c", "FILE"], 1, "more than 16 bytes"),
+        (&["import", "FILE"], 1, "say --format chrony, timesyncd or ntpd-rs"),
+        (&["simulate", "FILE"], 1, "is not text: is this a scenario?"),
+    ];
+    every_command_says(&scratch, "ntp.conf", expected);
+    assert_eq!(fs::read(&scratch.conf).unwrap(), garbage);
+    assert!(!scratch.folder.path().join("backup").exists());
+    let settings = run(Command::new(ours("ntpctl")).arg("--settings").arg(&scratch.conf).arg("list"));
+    assert_eq!(settings.status, 1, "{}", settings.both());
+    assert!(settings.stderr.contains("ntp.conf: TOML parse error at line 1"), "{}", settings.stderr);
+}
+
+#[test]
+fn every_command_names_a_file_that_is_none() {
+    let scratch = Scratch::with(b"");
+    fs::create_dir(scratch.folder.path().join("folder")).unwrap();
+    for (file, words) in [("nothing", "there is no such file"), ("folder", "is a directory; name the file")] {
+        let expected: &[(&[&str], i32, &str)] = &[
+            (&["list", "-c", "FILE"], 2, words),
+            (&["explain", "-c", "FILE"], 2, words),
+            (&["remove-server", "a", "-c", "FILE"], 2, words),
+            (&["enable-server", "a", "-c", "FILE"], 2, words),
+            (&["disable-server", "a", "-c", "FILE"], 2, words),
+            (&["replace-server", "a", "b", "-c", "FILE"], 2, words),
+            (&["set-servers", "a", "-c", "FILE"], 2, words),
+            (&["set-option", "a", "iburst", "-c", "FILE"], 2, words),
+            (&["set", "driftfile", "/x", "-c", "FILE"], 2, words),
+            (&["import", "FILE"], 2, words),
+            (&["log", "-c", "FILE"], 0, "no older version is kept"),
+            (&["simulate", "FILE"], 1, file),
+        ];
+        every_command_says(&scratch, file, expected);
+    }
+}
+
+#[test]
+fn a_null_byte_hides_nothing() {
+    let scratch = Scratch::with(b"server a\0b\nserver 192.0.2.1\0\n");
+    let expected: &[(&[&str], i32, &str)] = &[
+        (&["check", "-c", "FILE"], 0, "this reads as `a`"),
+        (&["list", "-c", "FILE"], 0, "ntp.conf:2"),
+        (&["set", "driftfile", "/x", "--dry-run", "-c", "FILE"], 10, " server a?b\n"),
+        (&["remove-server", "b", "-c", "FILE"], 0, "nothing to do"),
+    ];
+    every_command_says(&scratch, "ntp.conf", expected);
+}
+
+#[test]
+fn without_a_daemon_there_is_no_status() {
+    let scratch = Scratch::with(b"");
+    let port = free_port();
+    fs::write(scratch.folder.path().join("s.toml"), format!("daemon = \"127.0.0.1:{port}\"\n")).unwrap();
+    let mut command = Command::new(ours("ntpctl"));
+    let outcome = run(command.arg("--settings").arg(scratch.folder.path().join("s.toml")).arg("status"));
+    assert_eq!(outcome.status, 6, "{}", outcome.both());
+    assert!(outcome.stderr.contains(&format!("127.0.0.1:{port}")), "{}", outcome.stderr);
+    let host = "no-such-host.invalid";
+    let outcome = run(Command::new(ours("ntpctl")).args(["query", host]));
+    assert_eq!(outcome.status, 6, "{}", outcome.both());
+    assert!(outcome.stderr.contains("no-such-host.invalid: cannot be resolved"), "{}", outcome.stderr);
+}
+
 #[test]
 fn a_huge_file_is_refused_whole() {
     let huge = b"server 192.0.2.1\n".repeat(100_000);
@@ -173,6 +275,12 @@ fn wrong_words_on_the_command_line_are_usage() {
         ("ntpctl", vec!["add-server", "a b"]),
         ("ntpctl", vec!["add-server", "x\nrestrict default"]),
         ("ntpctl", vec!["--settings", "/nonexistent", "check"]),
+        ("ntpctl", vec!["completions", "cobol"]),
+        ("ntpctl", vec!["diff", "-1"]),
+        ("ntpctl", vec!["rollback", "99999999999999999999"]),
+        ("ntpctl", vec!["check", "--max-size", "much"]),
+        ("ntpctl", vec!["set"]),
+        ("ntpctl", vec!["set", "driftfile", "/x", "--wait", "0"]),
     ] {
         let outcome = run(Command::new(ours(program)).args(&arguments));
         assert_eq!(outcome.status, 1, "{program} {arguments:?}: {}", outcome.both());

@@ -1,7 +1,7 @@
 //! Scenarios on disk.
 
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{ErrorKind, Read as _};
 use std::path::Path;
 
 use crate::scenario::Scenario;
@@ -28,7 +28,16 @@ fn plain(message: &str) -> String {
 }
 
 fn read(path: &Path) -> Result<String, String> {
-    let explain = |error: std::io::Error| format!("{}: {error}", path.display());
+    let explain = |error: std::io::Error| {
+        let reason = if error.kind() == ErrorKind::InvalidData {
+            "is not text: is this a scenario?".to_owned()
+        } else if path.is_dir() {
+            "is a directory; name the file in it".to_owned()
+        } else {
+            error.to_string()
+        };
+        format!("{}: {reason}", path.display())
+    };
     let file = File::open(path).map_err(explain)?;
     let mut text = String::new();
     file.take(LENGTH_MAX + 1).read_to_string(&mut text).map_err(explain)?;

@@ -119,11 +119,7 @@ fn explain_line(text: &str, out: &mut dyn Write) -> Result<(), Failure> {
 }
 
 fn overview(read: &Read, request: &Explain, out: &mut dyn Write) -> Result<(), Failure> {
-    for finding in
-        file::errors(&read.diagnostics).iter().filter(|finding| matches!(finding.code, "E009" | "E010"))
-    {
-        writeln!(out, "{finding}\n")?;
-    }
+    file::warn_of_gaps(read);
     writeln!(out, "files, in the order in which they are read:")?;
     for path in &read.configuration.files {
         writeln!(out, "    {}", path.display())?;

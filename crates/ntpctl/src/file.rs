@@ -1,5 +1,6 @@
 //! The file to be edited: read, and judged.
 
+use std::io::Write as _;
 use std::path::Path;
 
 use ntp_conf::directive::interpret as interpret_line;
@@ -8,19 +9,24 @@ use ntp_os::config_files::{self, ReadError};
 use ntpd::load_files;
 
 use crate::exit::Failure;
+use crate::printable;
 
 /// Of what makes no sense, the first lines say enough.
 const ERRORS_SHOWN: usize = 5;
 
 /// The file's bytes.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    let refuse = |reason: String| Failure::Refused(format!("{}: {reason}", path.display()));
-    if path.is_dir() {
-        return Err(refuse("is a directory; name the file in it".to_owned()));
-    }
+    refuse_directory(path)?;
     config_files::load_file(path, FILE_LEN_MAX)
         .map(|(_, content)| content)
-        .map_err(|error: ReadError| refuse(format!("cannot be read: {error}")))
+        .map_err(|error: ReadError| Failure::Refused(format!("{}: cannot be read: {error}", path.display())))
+}
+
+fn refuse_directory(path: &Path) -> Result<(), Failure> {
+    if path.is_dir() {
+        return Err(Failure::Refused(format!("{}: is a directory; name the file in it", path.display())));
+    }
+    Ok(())
 }
 
 /// The file's bytes, if it exists.
@@ -37,9 +43,7 @@ fn unreadable(path: &Path, error: &LoadError) -> Failure {
 
 /// A configuration with all of its files.
 pub(crate) fn read_all(path: &Path, length_max: usize) -> Result<Read, Failure> {
-    if path.is_dir() {
-        return Err(Failure::Refused(format!("{}: is a directory; name the file in it", path.display())));
-    }
+    refuse_directory(path)?;
     let limits = Limits { file_len: length_max };
     ntp_conf::read_within(path, &mut |wanted: &Path| load_files(wanted, length_max), limits)
         .map_err(|error| unreadable(path, &error))
@@ -71,6 +75,22 @@ pub(crate) fn interpret(main: &Path, path: &Path, content: &[u8]) -> Result<Read
 /// Only those that make a file unfit to be edited.
 pub(crate) fn errors(findings: &[Diagnostic]) -> Vec<&Diagnostic> {
     findings.iter().filter(|finding| finding.severity == Severity::Error).collect()
+}
+
+/// Says what of a configuration is missing from what is shown of it: files that could not be read, and
+/// lines that are ignored.
+pub(crate) fn warn_of_gaps(read: &Read) {
+    let errors = errors(&read.diagnostics);
+    let (unread, ignored): (Vec<&Diagnostic>, Vec<&Diagnostic>) =
+        errors.into_iter().partition(|finding| matches!(finding.code, "E009" | "E010"));
+    let mut err = std::io::stderr().lock();
+    for finding in unread {
+        drop(writeln!(err, "ntpctl: {}", printable(&finding.to_string())));
+    }
+    if !ignored.is_empty() {
+        let count = ignored.len();
+        drop(writeln!(err, "ntpctl: its errors are not shown here ({count}): see `ntpctl check`"));
+    }
 }
 
 /// What is made by somebody else is not ours to edit.

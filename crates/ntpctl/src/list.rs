@@ -37,11 +37,7 @@ pub(crate) fn run(request: &List, out: &mut dyn Write) -> Result<Exit, Failure> 
     if request.all {
         rows.extend(commented(&read, path));
     }
-    for finding in
-        file::errors(&read.diagnostics).iter().filter(|finding| matches!(finding.code, "E009" | "E010"))
-    {
-        drop(writeln!(std::io::stderr(), "ntpctl: {}", printable(&finding.to_string())));
-    }
+    file::warn_of_gaps(&read);
     if request.json {
         let text = serde_json::to_string(&rows).map_err(std::io::Error::other)?;
         writeln!(out, "{text}")?;
