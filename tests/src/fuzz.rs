@@ -9,7 +9,7 @@ use std::path::Path;
 use ntp_conf::directive::{AddressFamily, Role, interpret};
 use ntp_conf::edit::{
     Conflict, EditError, NewServer, Plan, add_server, disable_server, enable_server, remove_server,
-    replace_server, set, set_option, set_servers, unset, unset_option,
+    remove_server_and_rules, replace_server, set, set_option, set_servers, unset, unset_option,
 };
 use ntp_conf::{Dialect, Document, Limits, LoadError, Loaded, Severity, lint, read_within, syntax_error};
 
@@ -93,10 +93,11 @@ fn edits(input: &[u8]) {
             7 => unset_option(document, &one, "iburst"),
             8 => set(document, &words),
             9 => unset(document, &words[..2]),
+            10 => Ok(remove_server_and_rules(document, &one)),
             _ => set(document, &["driftfile".to_owned(), other.clone()]),
         }
     };
-    for which in 0..11 {
+    for which in 0..12 {
         let Ok(plan @ Plan::Change(_)) = edit(&document, which) else { continue };
         let after = Document::parse(&plan.apply(&document));
         let Plan::Change(patches) = &plan else { continue };

@@ -17,6 +17,9 @@ const SOURCES_WANTED: usize = 4;
 /// The longest word that classic ntpd survives.
 const WORD_MAX: usize = 127;
 
+/// The default of `tos maxclock`.
+const MAXCLOCK: f64 = 10.0;
+
 /// The most findings of one kind.
 const FINDINGS_MAX: usize = 20;
 
@@ -180,7 +183,7 @@ impl Linter<'_> {
     /// `tos` values under which nobody can be followed.
     fn selection(&mut self) {
         let most = if self.has_pool() { usize::MAX } else { self.read.configuration.sources.len() };
-        let mut last: [Option<(f64, At)>; 5] = [None; 5];
+        let mut last: [Option<(f64, At)>; 6] = [None; 6];
         for Placed { value, at } in &self.read.configuration.selection {
             let (index, value) = match *value {
                 Tos::MinSane(count) => (0, f64::from(count)),
@@ -188,13 +191,15 @@ impl Linter<'_> {
                 Tos::MinDist(seconds) => (2, seconds),
                 Tos::Floor(stratum) => (3, f64::from(stratum)),
                 Tos::Ceiling(stratum) => (4, f64::from(stratum)),
-                Tos::MinClock(_) | Tos::MaxClock(_) | Tos::Orphan(_) | Tos::OrphanWait(_) => continue,
+                Tos::MaxClock(count) => (5, f64::from(count)),
+                Tos::MinClock(_) | Tos::Orphan(_) | Tos::OrphanWait(_) => continue,
             };
             if let Some(known) = last.get_mut(index) {
                 *known = Some((value, *at));
             }
         }
-        let [sane, most_distant, least_distant, floor, ceiling] = last;
+        let [sane, most_distant, least_distant, floor, ceiling, most_followed] = last;
+        self.most_followed(most_followed);
         let nobody = "nobody is ever followed so";
         #[expect(clippy::cast_precision_loss, reason = "a count of sources")]
         if let Some((sane, at)) = sane.filter(|(sane, _)| *sane > most as f64) {
@@ -218,6 +223,20 @@ impl Linter<'_> {
             let message = format!("{nobody}: no stratum lies between `floor` and `ceiling`");
             self.warn(at, "tos", "L006", &message, "the defaults are `floor 0` and `ceiling 15`");
         }
+    }
+
+    /// More servers than are followed at a time.
+    fn most_followed(&mut self, given: Option<(f64, At)>) {
+        let sources = self.network_sources();
+        let servers: Vec<At> =
+            sources.iter().filter(|source| source.value.role != Role::Pool).map(|source| source.at).collect();
+        let (most, count) = (given.map_or(MAXCLOCK, |(most, _)| most), servers.len());
+        #[expect(clippy::cast_precision_loss, reason = "a count of sources")]
+        let Some(last) = servers.last().filter(|_| count as f64 > most) else { return };
+        let at = given.map_or(*last, |(_, at)| at);
+        let message =
+            format!("`tos maxclock` is {most}: no more of the {count} servers are followed at a time");
+        self.warn(at, "maxclock", "L017", &message, "raise it, or name fewer servers");
     }
 
     /// A panic below the step.
@@ -432,6 +451,7 @@ mod tests {
             ("fudge 127.127.1.0 stratum 10", "L015"),
             ("pool p prefer", "L002"),
             ("pool p\nrestrict default nopeer", "L010"),
+            ("tos maxclock 3", "L017"),
         ] {
             assert!(
                 codes(&format!("{four}{more}\n")).contains(&code),

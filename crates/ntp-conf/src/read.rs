@@ -100,8 +100,10 @@ pub fn values<T: Clone>(placed: &[Placed<T>]) -> Vec<T> {
 pub struct Configuration {
     /// The files, in the order in which they were read.
     pub files: Vec<PathBuf>,
-    /// Sources.
+    /// Sources, each of them once.
     pub sources: Vec<Placed<Source>>,
+    /// Sources that an earlier line names as well: they are not used.
+    pub duplicates: Vec<Placed<Source>>,
     /// Access rules, in order.
     pub restrictions: Vec<Placed<Restrict>>,
     /// Where the frequency is remembered.
@@ -364,6 +366,7 @@ impl Reader<'_> {
             let message = format!("line {}: `{host}` is named twice", source.at.line);
             let finding = self.of_line(Severity::Warning, "W005", source.at, &message);
             self.report([finding.in_force("the first line").remedy("delete one of them")]);
+            self.read.configuration.duplicates.push(source);
         }
         self.read.configuration.sources = kept;
     }

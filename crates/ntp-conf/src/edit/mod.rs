@@ -16,8 +16,8 @@ use crate::{Diagnostic, Severity};
 
 pub use setting::{set, set_option, unset, unset_option};
 pub use source::{
-    Conflict, NewServer, add_server, disable_server, enable_server, remove_server, replace_server,
-    set_servers,
+    Conflict, NewServer, add_server, disable_server, enable_server, remove_server, remove_server_and_rules,
+    replace_server, restricts_only, set_servers,
 };
 pub use words::quote;
 

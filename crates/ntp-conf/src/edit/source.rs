@@ -1,7 +1,9 @@
 //! Servers: added, removed, switched off and on, exchanged.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use crate::cst::{Document, Line};
-use crate::directive::{AddressFamily, Directive, Role, Source, SourceOptions, interpret};
+use crate::directive::{AddressFamily, Directive, RestrictTarget, Role, Source, SourceOptions, interpret};
 
 use super::{
     EditError, Patch, Plan, canonical_host, commented_source, first_mistake, insert_line, network_sources,
@@ -159,18 +161,51 @@ fn not_there(host: &str) -> String {
     format!("{host} is not there")
 }
 
+/// The active lines of a host, counted from 0.
+fn lines_of_host<'d>(document: &'d Document, host: &str) -> impl Iterator<Item = (usize, Line<'d>)> {
+    let lines = document.lines().enumerate();
+    lines.filter(move |(_, line)| source_of(line).is_some_and(|source| is_host(&source, host)))
+}
+
+const fn removal(index: usize) -> Patch {
+    Patch { lines: index..index + 1, with: Vec::new() }
+}
+
 /// Plans to remove every active line of a host, with its own comment but not those above it.
 pub fn remove_server(document: &Document, host: &str) -> Plan {
-    let lines = document.lines().enumerate();
-    let own = lines.filter(|(_, line)| source_of(line).is_some_and(|source| is_host(&source, host)));
-    let patches = own.map(|(index, _)| Patch { lines: index..index + 1, with: Vec::new() }).collect();
+    let patches = lines_of_host(document, host).map(|(index, _)| removal(index)).collect();
     Plan::of(patches, || not_there(host))
+}
+
+/// Plans to remove every active line of a host, and every `restrict` line that is about it alone.
+pub fn remove_server_and_rules(document: &Document, host: &str) -> Plan {
+    let is_rule = |line: &Line<'_>| match interpret("", 1, line).directive {
+        Some(Directive::Restrict(rule)) => restricts_only(&rule.target, host),
+        _ => false,
+    };
+    let rules = document.lines().enumerate().filter(|(_, line)| is_rule(line));
+    let patches = lines_of_host(document, host).chain(rules).map(|(index, _)| removal(index)).collect();
+    Plan::of(patches, || not_there(host))
+}
+
+/// Whether an access rule is about this host and nobody else.
+pub fn restricts_only(target: &RestrictTarget, host: &str) -> bool {
+    match target {
+        RestrictTarget::Default(_) | RestrictTarget::Source => false,
+        RestrictTarget::Network { address, mask } => {
+            let is_whole = match mask {
+                IpAddr::V4(mask) => *mask == Ipv4Addr::BROADCAST,
+                IpAddr::V6(mask) => mask.to_bits() == u128::MAX,
+            };
+            is_whole && is_same(&address.to_string(), host)
+        }
+        RestrictTarget::Name { host: name, mask } => mask.is_none() && is_same(name, host),
+    }
 }
 
 /// Plans to comment out every active line of a host.
 pub fn disable_server(document: &Document, host: &str) -> Plan {
-    let lines = document.lines().enumerate();
-    let own = lines.filter(|(_, line)| source_of(line).is_some_and(|source| is_host(&source, host)));
+    let own = lines_of_host(document, host);
     let patches = own.map(|(index, line)| replace_line(index, [b"#", line.raw()].concat())).collect();
     Plan::of(patches, || {
         let off =
@@ -258,7 +293,7 @@ pub fn set_servers(document: &Document, servers: &[NewServer]) -> Result<Plan, E
         if wanted.iter().any(|server| is_host(&source, &server.host)) {
             there.push(source);
         } else {
-            patches.push(Patch { lines: index..index + 1, with: Vec::new() });
+            patches.push(removal(index));
         }
     }
     wanted.retain(|server| !there.iter().any(|source| is_host(source, &server.host)));
