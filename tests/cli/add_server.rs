@@ -216,6 +216,10 @@ fn a_restart_that_fails_is_taken_back() {
     assert_eq!(outcome.status, 5, "{}", outcome.both());
     assert!(outcome.stderr.contains("the disk is on fire"), "{}", outcome.stderr);
     assert_eq!(fs::read(machine.conf()).unwrap(), before);
+    // The folder that was made for a file of its own goes with the file.
+    let drop_in = machine.add(&["192.0.2.1", "--drop-in"]);
+    assert_eq!(drop_in.status, 5, "{}", drop_in.both());
+    assert!(!machine.path("ntp.d").exists());
 }
 
 #[test]

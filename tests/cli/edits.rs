@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use ntp_tests::{Daemon, Outcome, Peer, free_port, ours, peer, run, skip};
+use ntp_tests::{Daemon, Outcome, Peer, free_port, ours, packaged, peer, run, skip};
 
 const CONF: &str = "driftfile /var/lib/ntp/ntp.drift\ntinker panic 0\nserver a.example iburst   # first\n#server b.example iburst\nincludefile more\nrestrict default kod limited nomodify nopeer noquery\nrestrict 127.0.0.1\nrestrict 10.0.0.0/8 noserve\n";
 
@@ -120,6 +120,40 @@ fn the_value_that_counts_is_the_one_that_changes() {
 }
 
 #[test]
+fn a_server_goes_with_the_rules_that_are_about_it_alone_if_that_is_asked_for() {
+    let place = Place::new();
+    let rules = "server 192.0.2.7\nrestrict 192.0.2.7 nomodify # its own\nrestrict 192.0.2.0/24 noquery\n";
+    fs::write(place.path("ntp.conf"), rules).unwrap();
+    let named = place.ntpctl(&["remove-server", "192.0.2.7", "--dry-run"]);
+    assert!(named.stdout.contains("note: ntp.conf:2 restricts 192.0.2.7 and stays"), "{}", named.both());
+    assert!(named.stdout.contains("-server 192.0.2.7\n restrict 192.0.2.7"), "{}", named.both());
+    let gone = place.change(&["remove-server", "192.0.2.7", "--with-restrict"]);
+    assert_eq!(place.conf(), "restrict 192.0.2.0/24 noquery\n");
+    assert!(!gone.stdout.contains("note: "), "{}", gone.both());
+}
+
+#[test]
+fn a_server_that_is_named_again_is_listed_and_never_half_removed() {
+    let place = Place::new();
+    fs::write(place.path("more/x.conf"), "server A.example. prefer\n").unwrap();
+    let list = place.ntpctl(&["list"]);
+    assert!(list.stdout.contains("more/x.conf:1  (included)  (named before: not used)"), "{}", list.stdout);
+    let rows: serde_json::Value = serde_json::from_str(&place.ntpctl(&["list", "--json"]).stdout).unwrap();
+    assert_eq!((&rows[1]["active"], &rows[1]["duplicate"]), (&false.into(), &true.into()));
+    let both = place.ntpctl(&["remove-server", "a.example", "--no-restart"]);
+    assert_eq!(both.status, 2, "{}", both.both());
+    assert!(both.stderr.contains("ntp.conf:3 and more/x.conf:1 name"), "{}", both.stderr);
+}
+
+#[test]
+fn more_servers_than_are_followed_are_said_when_they_are_added() {
+    let place = Place::new();
+    fs::write(place.path("ntp.conf"), "tos maxclock 2\nserver a.example\nserver b.example\n").unwrap();
+    let added = place.change(&["add-server", "c.example"]);
+    assert!(added.stdout.contains("no more of the 3 servers are followed"), "{}", added.stdout);
+}
+
+#[test]
 fn what_is_switched_off_can_be_switched_on_whatever_it_looks_like() {
     let place = Place::new();
     for line in ["peer p.example", "server p.example minpoll 2", "\tserver p.example minpoll 9 maxpoll 5 # x"]
@@ -143,6 +177,10 @@ fn a_file_of_its_own_has_a_history_of_its_own() {
     place.change(&["rollback", "--drop-in"]);
     assert_eq!(fs::read_to_string(place.path("ntp.d/ntpctl.conf")).unwrap(), "server e.example iburst\n");
     assert_eq!(place.conf(), main);
+    let log = place.ntpctl(&["log", "--drop-in"]);
+    assert_eq!(log.stdout.lines().count(), 2, "{}", log.stdout);
+    let diff = place.ntpctl(&["diff", "--drop-in"]);
+    assert!(diff.stdout.contains("-server f.example iburst\n"), "{}", diff.stdout);
     // What the main file names is not named again.
     let there = place.ntpctl(&["add-server", "a.example", "--drop-in", "--no-restart"]);
     assert!(there.status == 0 && there.stdout.contains("already there"), "{}", there.both());
@@ -309,15 +347,21 @@ fn debians_chrony_conf_is_carried_over() {
 }
 
 #[test]
+fn debians_timesyncd_conf_is_carried_over() {
+    let Some(original) = packaged("systemd-timesyncd", "etc/systemd/timesyncd.conf") else {
+        return skip("debians_timesyncd_conf_is_carried_over", "needs Debian's package systemd-timesyncd");
+    };
+    // It names no server but in a comment, which tells what systemd does without one.
+    runs("timesyncd", &original);
+}
+
+#[test]
 fn files_of_systemd_and_ntpd_rs_are_carried_over() {
     let folder = tempfile::tempdir().unwrap();
-    // As systemd ships it: everything commented out, so that only a drop-in names servers.
+    // Of comments alone, only systemd's own say what it does; a drop-in names servers.
     let timesyncd = folder.path().join("timesyncd.conf");
-    fs::write(
-        &timesyncd,
-        "[Time]\n#NTP=\n#FallbackNTP=0.debian.pool.ntp.org 1.debian.pool.ntp.org\n#RootDistanceMaxSec=5\n",
-    )
-    .unwrap();
+    fs::write(&timesyncd, "[Time]\n#NTP=\n#FallbackNTP=0.debian.pool.ntp.org\n#RootDistanceMaxSec=5\n")
+        .unwrap();
     let silent = run(Command::new(ours("ntpctl")).arg("import").arg(&timesyncd));
     assert_eq!(silent.status, 2, "{}", silent.both());
     fs::create_dir(folder.path().join("timesyncd.conf.d")).unwrap();

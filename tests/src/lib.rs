@@ -12,7 +12,7 @@ mod sntp;
 
 pub use daemon::{Daemon, Pid, is_root, until, without_clock};
 pub use net::Net;
-pub use peers::{Peer, peer, start_chronyd, start_ntpsec};
+pub use peers::{Peer, packaged, peer, start_chronyd, start_ntpsec};
 pub use programs::{Outcome, free_port, ours, run, shared};
 pub use skip::skip;
 pub use sntp::measure;

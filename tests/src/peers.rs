@@ -50,6 +50,12 @@ pub fn peer(peer: Peer) -> Result<PathBuf, String> {
         .ok_or_else(|| format!("needs Debian's package {package}"))
 }
 
+/// A file of a package of Debian's, if the package is there.
+pub fn packaged(package: &str, file: &str) -> Option<PathBuf> {
+    let beside = unpacked_peers().map(|folder| folder.join(package).join(file));
+    beside.into_iter().chain([Path::new("/").join(file)]).find(|path| path.exists())
+}
+
 /// Where `.ci/run` unpacks packages.
 fn unpacked_peers() -> Option<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent()?;

@@ -21,6 +21,8 @@ pub(crate) struct Applied<'a> {
     new: &'a [u8],
     /// Where the old file is kept, if there was one.
     pub(crate) backup: Option<PathBuf>,
+    /// The folder, if it was made for the file.
+    folder: Option<&'a Path>,
     /// Held as long as the change may be taken back.
     _lock: Lock,
 }
@@ -33,12 +35,23 @@ impl<'a> Applied<'a> {
         new: &'a [u8],
         backups: &Path,
     ) -> Result<Self, Failure> {
-        let not_written = |error: ReplaceError| Failure::NotWritten(error.to_string());
-        if let (None, Some(folder)) = (old, path.parent()) {
-            fs::create_dir_all(folder).map_err(|error| {
-                Failure::NotWritten(format!("{} cannot be made: {error}", folder.display()))
-            })?;
+        let folder = if old.is_none() { make_folder(path)? } else { None };
+        match Self::write_into_folder(path, old, new, backups) {
+            Ok(applied) => Ok(Self { folder, ..applied }),
+            Err(failure) => {
+                take_folder_back(folder);
+                Err(failure)
+            }
         }
+    }
+
+    fn write_into_folder(
+        path: &'a Path,
+        old: Option<&'a [u8]>,
+        new: &'a [u8],
+        backups: &Path,
+    ) -> Result<Self, Failure> {
+        let not_written = |error: ReplaceError| Failure::NotWritten(error.to_string());
         let lock = lock(path)?;
         let backup = old.map(|old| back_up(path, old, backups)).transpose().map_err(|error| {
             Failure::NotWritten(format!("the old file cannot be kept in {}: {error}", backups.display()))
@@ -50,7 +63,7 @@ impl<'a> Applied<'a> {
             )));
         }
         replace(path, new, old, 0o644).map_err(not_written)?;
-        Ok(Self { path, old, new, backup, _lock: lock })
+        Ok(Self { path, old, new, backup, folder: None, _lock: lock })
     }
 
     /// Puts the old file back, unless somebody else has changed the new one.
@@ -69,8 +82,25 @@ impl Applied<'_> {
         if fs::read(self.path).map_err(write)? != self.new {
             return Err(ReplaceError::Changed { path: self.path.to_owned() });
         }
-        fs::remove_file(self.path).map_err(write)
+        fs::remove_file(self.path).map_err(write)?;
+        take_folder_back(self.folder);
+        Ok(())
     }
+}
+
+/// Makes the folder of a file, if there is none, and returns it then.
+fn make_folder(path: &Path) -> Result<Option<&Path>, Failure> {
+    let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) else { return Ok(None) };
+    match fs::create_dir(folder) {
+        Ok(()) => Ok(Some(folder)),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(None),
+        Err(error) => Err(Failure::NotWritten(format!("{} cannot be made: {error}", folder.display()))),
+    }
+}
+
+/// Removes a folder that was made for a file, unless somebody has put something into it since.
+fn take_folder_back(folder: Option<&Path>) {
+    drop(folder.map(fs::remove_dir));
 }
 
 /// The older versions of a file that are kept, the newest first.

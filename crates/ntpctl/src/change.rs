@@ -49,14 +49,8 @@ pub(crate) fn carry_out(
     if let Some(owner) = file::managed_by(old) {
         say(out, &format!("warning: {} says \"{owner}\": the change may be undone", change.path.display()));
     }
-    for generated in settings.files_from_dhcp(&apply.config) {
-        say(
-            out,
-            &format!(
-                "warning: {} is in force as long as it exists: DHCP's servers come first",
-                generated.display()
-            ),
-        );
+    for warning in settings.warnings_of_dhcp(&apply.config) {
+        say(out, &format!("warning: {warning}"));
     }
     if apply.dry_run {
         return Ok(Exit::WouldChange);

@@ -178,6 +178,9 @@ pub struct RemoveServer {
     /// A server that is not there is a failure
     #[arg(long)]
     pub strict: bool,
+    /// Remove the `restrict` lines that are about it alone as well
+    #[arg(long, conflicts_with = "comment")]
+    pub with_restrict: bool,
     /// How
     #[command(flatten)]
     pub apply: Apply,
@@ -329,6 +332,9 @@ pub struct Version {
     /// Which of the older versions, as `log` counts them
     #[arg(value_name = "N", default_value_t = 1)]
     pub number: usize,
+    /// The versions of ntp.d/ntpctl.conf, which changes with --drop-in write
+    #[arg(long)]
+    pub drop_in: bool,
     /// Which file
     #[command(flatten)]
     pub target: Target,
@@ -337,6 +343,9 @@ pub struct Version {
 /// `log`
 #[derive(Clone, Debug, Args)]
 pub struct Log {
+    /// The versions of ntp.d/ntpctl.conf, which changes with --drop-in write
+    #[arg(long)]
+    pub drop_in: bool,
     /// Which file
     #[command(flatten)]
     pub target: Target,

@@ -72,7 +72,7 @@ pub(crate) fn add_server(request: &AddServer, context: &mut Context<'_>) -> Outc
 /// Where a file that `--drop-in` does not write names a host.
 fn named_elsewhere(apply: &Apply, host: &str) -> Result<Option<String>, Failure> {
     let configuration = file::read_all(&apply.config, ntp_conf::FILE_LEN_MAX)?.configuration;
-    let own = drop_in_directory(&apply.config).join(DROP_IN);
+    let own = own_file(&apply.config, true);
     let is_host = |source: &&Placed<_>| is_source(source, host);
     let found =
         configuration.sources.iter().find(is_host).filter(|source| configuration.file(source.at) != own);
@@ -83,26 +83,43 @@ fn is_source(source: &Placed<Source>, host: &str) -> bool {
     canonical_host(&source.value.host) == canonical_host(host)
 }
 
-/// The file that `--drop-in` writes.
-pub(crate) fn place_of_drop_in(apply: &Apply) -> Option<PathBuf> {
-    apply.drop_in.then(|| drop_in_directory(&apply.config).join(DROP_IN))
+/// The configuration file, or the one beside it that `--drop-in` writes.
+pub(crate) fn own_file(config: &Path, drop_in: bool) -> PathBuf {
+    if drop_in { drop_in_directory(config).join(DROP_IN) } else { config.to_owned() }
 }
 
 pub(crate) fn remove_server(request: &RemoveServer, context: &mut Context<'_>) -> Outcome {
     let path = place_of(&request.apply, Some(&request.host), false)?;
     let gone = Expectation::Gone { host: request.host.clone() };
+    name_its_rules(&path, request, context)?;
     let plan = |document: &Document| {
-        let plan = if request.comment {
-            edit::disable_server(document, &request.host)
-        } else {
-            edit::remove_server(document, &request.host)
+        let remove = match (request.comment, request.with_restrict) {
+            (true, _) => edit::disable_server,
+            (_, true) => edit::remove_server_and_rules,
+            _ => edit::remove_server,
         };
+        let plan = remove(document, &request.host);
         if let (Plan::Nothing { reason, .. }, true) = (&plan, request.strict) {
             return Err(EditError::Nonsense(reason.clone()));
         }
         Ok(plan)
     };
     perform(&path, &request.apply, |_| vec![gone], context, plan)
+}
+
+/// Access rules that are about the server alone and stay.
+fn name_its_rules(path: &Path, request: &RemoveServer, context: &mut Context<'_>) -> Result<(), Failure> {
+    let configuration = file::read_all(&request.apply.config, ntp_conf::FILE_LEN_MAX)?.configuration;
+    for rule in &configuration.restrictions {
+        let is_here = configuration.file(rule.at) == path;
+        if !edit::restricts_only(&rule.value.target, &request.host) || request.with_restrict && is_here {
+            continue;
+        }
+        let place = configuration.place(rule.at);
+        let remedy = if is_here { "--with-restrict removes it too" } else { "it is in another file" };
+        writeln!(context.out, "note: {place} restricts {} and stays: {remedy}", request.host)?;
+    }
+    Ok(())
 }
 
 pub(crate) fn enable_server(request: &OneServer, context: &mut Context<'_>) -> Outcome {
@@ -201,7 +218,8 @@ fn on_value(
     context: &mut Context<'_>,
     plan: fn(&Document, &[String]) -> Result<Plan, EditError>,
 ) -> Outcome {
-    let path = place_of_value(request)?.unwrap_or_else(|| request.apply.config.clone());
+    let own = || own_file(&request.apply.config, request.apply.drop_in);
+    let path = place_of_value(request)?.unwrap_or_else(own);
     let expected = |_: &Document| vec![Expectation::Serves];
     perform(&path, &request.apply, expected, context, |document| plan(document, &request.words))
 }
@@ -209,7 +227,7 @@ fn on_value(
 /// The file in which the value stands that counts, or the last line of its directive.
 fn place_of_value(request: &SetValue) -> Result<Option<PathBuf>, Failure> {
     if request.apply.drop_in {
-        return Ok(place_of_drop_in(&request.apply));
+        return Ok(None);
     }
     let Some(entry) = request.words.first().and_then(|word| schema::entry(word)) else { return Ok(None) };
     let read = file::read_all(&request.apply.config, ntp_conf::FILE_LEN_MAX)?;
@@ -223,13 +241,13 @@ fn place_of_value(request: &SetValue) -> Result<Option<PathBuf>, Failure> {
 /// Where a change belongs: the file that holds the host's line, which may be an included one; else
 /// the configuration file, or the one in `ntp.d`.
 fn place_of(apply: &Apply, host: Option<&str>, commented: bool) -> Result<PathBuf, Failure> {
-    if let Some(path) = place_of_drop_in(apply) {
-        return Ok(path);
-    }
-    let Some(host) = host else { return Ok(apply.config.clone()) };
+    let Some(host) = host.filter(|_| !apply.drop_in) else {
+        return Ok(own_file(&apply.config, apply.drop_in));
+    };
     let read = file::read_all(&apply.config, ntp_conf::FILE_LEN_MAX)?;
     let configuration = &read.configuration;
-    let mut own = configuration.sources.iter().filter(|source| is_source(source, host));
+    let all = configuration.sources.iter().chain(&configuration.duplicates);
+    let mut own = all.filter(|source| is_source(source, host));
     if let Some(first) = own.next() {
         // One change is one file: what two of them name is for a person to sort out.
         return match own.find(|other| other.at.file != first.at.file) {

@@ -8,14 +8,14 @@ use ntp_proto::time::{Date, UnixTime};
 use crate::apply::{backups, written_at};
 use crate::change::{Change, carry_out, write_difference};
 use crate::cli::{Log, Rollback, Version};
-use crate::edit::place_of_drop_in;
+use crate::edit::own_file;
 use crate::exit::{Exit, Failure};
 use crate::file;
 use crate::settings::Settings;
 use crate::verify::Expectation;
 
 pub(crate) fn log(request: &Log, settings: &Settings, out: &mut dyn Write) -> Result<Exit, Failure> {
-    let path = &request.target.config;
+    let path = &own_file(&request.target.config, request.drop_in);
     let kept = backups(path, &settings.backup_dir);
     if kept.is_empty() {
         writeln!(out, "{}: no older version is kept in {}", path.display(), settings.backup_dir.display())?;
@@ -28,7 +28,7 @@ pub(crate) fn log(request: &Log, settings: &Settings, out: &mut dyn Write) -> Re
 }
 
 pub(crate) fn diff(request: &Version, settings: &Settings, out: &mut dyn Write) -> Result<Exit, Failure> {
-    let path = &request.target.config;
+    let path = &own_file(&request.target.config, request.drop_in);
     let old = file::read(&version(path, request.number, settings)?)?;
     let new = file::read(path)?;
     if old == new {
@@ -44,7 +44,7 @@ pub(crate) fn rollback(
     settings: &Settings,
     out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
-    let path = &place_of_drop_in(&request.apply).unwrap_or_else(|| request.apply.config.clone());
+    let path = &own_file(&request.apply.config, request.apply.drop_in);
     let wanted = version(path, request.number, settings)?;
     let (old, new) = (file::read_if_there(path)?, file::read(&wanted)?);
     if old.as_ref() == Some(&new) {

@@ -79,7 +79,7 @@ fn obey(command: &Command, settings: &Settings, out: &mut dyn Write) -> Result<E
         Command::UnsetOption(request) => edit::unset_option(request, context),
         Command::Set(request) => edit::set(request, context),
         Command::Unset(request) => edit::unset(request, context),
-        Command::List(request) => list::run(request, context.out),
+        Command::List(request) => list::run(request, settings, context.out),
         Command::Check(request) => check::run(request, context.out),
         Command::Explain(request) => explain::run(request, context.out),
         Command::Diff(request) => history::diff(request, settings, context.out),

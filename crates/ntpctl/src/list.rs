@@ -5,11 +5,12 @@ use std::path::Path;
 
 use ntp_conf::directive::{AddressFamily, Source};
 use ntp_conf::edit::commented_source;
-use ntp_conf::{At, Document, Read, drop_in_directory};
+use ntp_conf::{At, Document, Placed, Read, drop_in_directory};
 use serde::Serialize;
 
 use crate::cli::List;
 use crate::exit::{Exit, Failure};
+use crate::settings::Settings;
 use crate::{file, printable};
 
 /// One source, for programs.
@@ -23,32 +24,36 @@ struct Row {
     file: String,
     line: u32,
     origin: &'static str,
+    /// An earlier line names it as well, so this one is not used.
+    duplicate: bool,
 }
 
-pub(crate) fn run(request: &List, out: &mut dyn Write) -> Result<Exit, Failure> {
+pub(crate) fn run(request: &List, settings: &Settings, out: &mut dyn Write) -> Result<Exit, Failure> {
     let path = &request.target.config;
     let read = file::read_all(path, ntp_conf::FILE_LEN_MAX)?;
-    let mut rows: Vec<Row> = read
-        .configuration
-        .sources
-        .iter()
-        .map(|source| row(&source.value, true, source.at, &read, path))
-        .collect();
+    let of = |source: &Placed<Source>| row(&source.value, true, source.at, &read, path);
+    let mut rows: Vec<Row> = read.configuration.sources.iter().map(of).collect();
+    let again = |source: &Placed<Source>| Row { active: false, duplicate: true, ..of(source) };
+    rows.extend(read.configuration.duplicates.iter().map(again));
     if request.all {
         rows.extend(commented(&read, path));
     }
     file::warn_of_gaps(&read);
+    for warning in settings.warnings_of_dhcp(path) {
+        drop(writeln!(std::io::stderr(), "ntpctl: {warning}"));
+    }
     if request.json {
         let text = serde_json::to_string(&rows).map_err(std::io::Error::other)?;
         writeln!(out, "{text}")?;
         return Ok(Exit::Done);
     }
     for row in &rows {
-        let sign = if row.active { "" } else { "#" };
+        let sign = if row.active || row.duplicate { "" } else { "#" };
+        let again = if row.duplicate { "  (named before: not used)" } else { "" };
         let words = [&[row.host.clone()][..], &row.options].concat().join(" ");
         let family = if row.family.is_empty() { String::new() } else { format!("{} ", row.family) };
         let text = format!("{sign}{} {family}{words}", row.kind);
-        writeln!(out, "{:<48} {}:{}{}", printable(&text), row.file, row.line, row.origin)?;
+        writeln!(out, "{:<48} {}:{}{}{again}", printable(&text), row.file, row.line, row.origin)?;
     }
     if rows.is_empty() {
         writeln!(out, "{}: no server; add one with `ntpctl add-server NAME`", path.display())?;
@@ -78,6 +83,7 @@ fn row(source: &Source, active: bool, at: At, read: &Read, main: &Path) -> Row {
         },
         file: path.display().to_string(),
         line: at.line,
+        duplicate: false,
     }
 }
 

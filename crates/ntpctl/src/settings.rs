@@ -64,10 +64,12 @@ impl Settings {
         }
     }
 
-    /// Those that exist, if `config` is the machine's own.
-    pub(crate) fn files_from_dhcp(&self, config: &Path) -> impl Iterator<Item = &PathBuf> {
+    /// A word about each of those that exist, if `config` is the machine's own.
+    pub(crate) fn warnings_of_dhcp(&self, config: &Path) -> impl Iterator<Item = String> {
         let own = config == Path::new("/etc/ntp.conf");
-        self.dhcp_files.iter().filter(move |file| own && file.exists())
+        self.dhcp_files.iter().filter(move |file| own && file.exists()).map(|file| {
+            format!("{} is in force as long as it exists: DHCP's servers come first", file.display())
+        })
     }
 
     fn parse(text: &str) -> Result<Self, String> {

@@ -11,11 +11,17 @@ const FILE_LEN_MAX: usize = 1 << 20;
 /// The most that `tos maxdist` may be, seconds.
 const ROOT_DISTANCE_MAX: f64 = 16.0;
 
+/// What systemd's own file says of its comments.
+const TELLS_DEFAULTS: &str = "show the compile time defaults";
+
 /// What the files say together: later ones win, an empty value takes back what came before.
 #[derive(Default)]
 struct Settings {
     servers: Vec<(String, String)>,
-    fallback: Vec<(String, String)>,
+    /// `None` as long as no line says anything of them: those that systemd was built with are used.
+    fallback: Option<Vec<(String, String)>>,
+    /// Those that systemd was built with, of which its own file tells in a comment.
+    built_in: Vec<(String, String)>,
     root_distance: Option<(String, f64)>,
     polls: [Option<(String, f64)>; 2],
 }
@@ -36,12 +42,13 @@ pub(super) fn import(path: &Path, text: &str) -> Imported {
         Err(error) => imported.leave(&plain(&drop_ins.display().to_string()), "drop-ins", &error.to_string()),
     }
     let options = options(&settings, &mut imported);
-    let named = if settings.servers.is_empty() { &settings.fallback } else { &settings.servers };
+    let fallback = settings.fallback.as_ref().unwrap_or(&settings.built_in);
+    let named = if settings.servers.is_empty() { fallback } else { &settings.servers };
     for (place, host) in named {
         imported.source(place, "server", host, &options);
     }
     if !settings.servers.is_empty() {
-        for (place, host) in &settings.fallback {
+        for (place, host) in settings.fallback.iter().flatten() {
             imported.leave(
                 place,
                 &format!("FallbackNTP={host}"),
@@ -76,9 +83,17 @@ fn options(settings: &Settings, imported: &mut Imported) -> Vec<String> {
 
 fn read(path: &Path, text: &str, settings: &mut Settings, imported: &mut Imported) {
     let mut section = String::new();
+    let tells_defaults = text.contains(TELLS_DEFAULTS);
     let joined = joined(text);
     for (index, line) in joined.iter().map(|(index, line)| (*index, line.as_str())) {
         let line = line.trim();
+        let place = format!("{}:{}", plain(&path.display().to_string()), index + 1);
+        let hosts = |value: &str| -> Vec<(String, String)> {
+            value.split_whitespace().map(|host| (place.clone(), host.to_owned())).collect()
+        };
+        if let Some(value) = line.strip_prefix("#FallbackNTP=").filter(|_| tells_defaults) {
+            settings.built_in = hosts(value);
+        }
         if line.is_empty() || line.starts_with(['#', ';']) {
             continue;
         }
@@ -86,19 +101,17 @@ fn read(path: &Path, text: &str, settings: &mut Settings, imported: &mut Importe
             line.clone_into(&mut section);
             continue;
         }
-        let place = format!("{}:{}", plain(&path.display().to_string()), index + 1);
         let Some((key, value)) = line.split_once('=').filter(|_| section == "[Time]") else {
             imported.leave(&place, line, "this is not understood");
             continue;
         };
         let (key, value) = (key.trim(), value.trim());
-        let hosts = || value.split_whitespace().map(|host| (place.clone(), host.to_owned()));
         let seconds = seconds(value);
         match (key, seconds) {
             ("NTP", _) if value.is_empty() => settings.servers.clear(),
-            ("FallbackNTP", _) if value.is_empty() => settings.fallback.clear(),
-            ("NTP", _) => settings.servers.extend(hosts()),
-            ("FallbackNTP", _) => settings.fallback.extend(hosts()),
+            ("FallbackNTP", _) if value.is_empty() => settings.fallback = Some(Vec::new()),
+            ("NTP", _) => settings.servers.extend(hosts(value)),
+            ("FallbackNTP", _) => settings.fallback.get_or_insert_default().extend(hosts(value)),
             ("RootDistanceMaxSec", Some(seconds)) => {
                 if seconds > ROOT_DISTANCE_MAX {
                     imported.leave(&place, line, "ntpd's `tos maxdist` goes to 16 s");
@@ -171,6 +184,14 @@ mod tests {
         assert!(imported.left.iter().any(|line| line.contains("SaveIntervalSec")), "{:?}", imported.left);
         let fallback = import(Path::new("/nonexistent/t"), "[Time]\nNTP=a\nNTP=\nFallbackNTP=c.example\n");
         assert_eq!(fallback.sources, ["server c.example iburst"]);
+        // A comment counts only where the file says that its comments tell what systemd does without it.
+        let shipped =
+            format!("# Entries in this file {TELLS_DEFAULTS}.\n[Time]\n#FallbackNTP=d.example e.example\n");
+        let of = |text: &str| import(Path::new("/nonexistent/t"), text).sources;
+        assert_eq!(of(&shipped), ["server d.example iburst", "server e.example iburst"]);
+        assert_eq!(of(&format!("{shipped}FallbackNTP=\n")), [""; 0]);
+        assert_eq!(of(&format!("{shipped}NTP=a.example\n")), ["server a.example iburst"]);
+        assert_eq!(of("[Time]\n#FallbackNTP=d.example\n"), [""; 0]);
     }
 
     #[test]
