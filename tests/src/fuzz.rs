@@ -6,12 +6,15 @@
 
 use std::path::Path;
 
-use ntp_conf::directive::{AddressFamily, Role, interpret};
+use ntp_conf::directive::{AddressFamily, Directive, Role, interpret};
 use ntp_conf::edit::{
-    Conflict, EditError, NewServer, Plan, add_server, disable_server, enable_server, remove_server,
-    remove_server_and_rules, replace_server, set, set_option, set_servers, unset, unset_option,
+    Conflict, EditError, NewServer, Plan, add_server, canonical_host, disable_server, enable_server,
+    remove_server, remove_server_and_rules, replace_server, set, set_option, set_servers, switched_off,
+    unset, unset_option,
 };
-use ntp_conf::{Dialect, Document, Limits, LoadError, Loaded, Severity, lint, read_within, syntax_error};
+use ntp_conf::{
+    Dialect, Document, Limits, Line, LoadError, Loaded, Severity, lint, read_within, syntax_error,
+};
 
 /// What is attacked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,7 +89,7 @@ fn edits(input: &[u8]) {
             0 => add_server(document, &new("new.example"), Conflict::Refuse),
             1 => Ok(remove_server(document, &one)),
             2 => Ok(disable_server(document, &one)),
-            3 => enable_server(document, &one),
+            3 => enable_server(document, &one, None),
             4 => replace_server(document, &one, "new.example"),
             5 => set_servers(document, &[new("new.example"), new("other.example")]),
             6 => set_option(document, &one, "minpoll", Some("5")),
@@ -101,27 +104,52 @@ fn edits(input: &[u8]) {
         let Ok(plan @ Plan::Change(_)) = edit(&document, which) else { continue };
         let after = Document::parse(&plan.apply(&document));
         let Plan::Change(patches) = &plan else { continue };
-        // What no patch names is as it was, in the same order.
-        let named = |index: usize| patches.iter().any(|patch| patch.lines.contains(&index));
-        let mut rest = after.print();
-        let mut done = 0;
-        for patch in patches {
-            let kept = document.bytes(done..patch.lines.start);
-            assert!(rest.starts_with(kept), "edit {which}");
-            rest = rest.get(kept.len()..).unwrap_or_default();
-            assert!(rest.starts_with(&patch.with), "edit {which}");
-            rest = rest.get(patch.with.len()..).unwrap_or_default();
-            done = patch.lines.end;
+        // A line that goes, or becomes another, is about what was asked for.
+        for index in patches.iter().flat_map(|patch| patch.lines.clone()) {
+            let line = document.line(index);
+            assert!(line.as_ref().is_some_and(|line| is_about(line, which, &one)), "edit {which}: {line:?}");
         }
-        assert_eq!(rest, document.bytes(done..document.len()), "edit {which}");
-        // And lines that are named are about what was asked for.
-        let changed = (0..document.len()).filter(|index| named(*index)).count();
-        assert!(changed <= document.lines().filter(|line| !line.raw().trim_ascii().is_empty()).count());
         // A second time there is nothing left to do; an exchange has no second time.
         match edit(&after, which) {
             Ok(again) => assert_eq!(again.apply(&after), after.print(), "edit {which}"),
             Err(error) => assert!(which == 4, "edit {which}: {error}"),
         }
+        // And what was done can be undone.
+        let undone = match which {
+            0 => remove_server(&after, "new.example"),
+            2 => match enable_server(&after, &one, None) {
+                Ok(plan) => plan,
+                // Another comment could be meant as well.
+                Err(_) => continue,
+            },
+            _ => continue,
+        };
+        let (before, back) = (document.print(), undone.apply(&after));
+        let ends = before.is_empty() || before.ends_with(b"\n");
+        let supplied = which == 0 && !ends && back.starts_with(before);
+        // Behind a comment sign, one blank and an error look like prose.
+        let commented =
+            document.lines().any(|line| switched_off(&line, &one).is_some() || line.raw().starts_with(b" "));
+        assert!(back == before || supplied || which == 2 && commented, "edit {which} is not undone");
+    }
+}
+
+/// Whether an edit may touch a line.
+fn is_about(line: &Line<'_>, which: usize, host: &str) -> bool {
+    // Of some words no byte is left: they are no words to the daemons.
+    let first = line.tokens().iter().find(|token| !token.text.is_empty());
+    let keyword = first.map(|token| &*token.text);
+    let is_source = || match interpret("f", 1, line).directive {
+        Some(Directive::Source(source)) => which == 5 || canonical_host(&source.host) == canonical_host(host),
+        _ => false,
+    };
+    match which {
+        0 => false,
+        3 => switched_off(line, host).is_some(),
+        8 | 9 => keyword == Some("tinker"),
+        10 => is_source() || keyword == Some("restrict"),
+        11 => keyword == Some("driftfile"),
+        _ => is_source(),
     }
 }
 
@@ -163,9 +191,16 @@ const PIECES: [&[u8]; 24] = [
     b"(5 ... 9)",
 ];
 
+/// One in so many inputs is bytes out of nowhere.
+const RAW: usize = 8;
+
 /// What becomes of an input with a seed.
 pub fn mutant(corpus: &[Vec<u8>], seed: u64) -> Vec<u8> {
     let mut numbers = Numbers(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    if numbers.below(RAW) == 0 {
+        let length = numbers.below(400);
+        return (0..length).map(|_| u8::try_from(numbers.below(256)).unwrap_or(0)).collect();
+    }
     let mut input = corpus.get(numbers.below(corpus.len())).cloned().unwrap_or_default();
     for _ in 0..=numbers.below(6) {
         let (at, other) = (numbers.below(input.len() + 1), numbers.below(input.len() + 1));

@@ -48,6 +48,13 @@ pub fn lines_of<'r>(read: &'r Read, entry: &'r Entry) -> impl Iterator<Item = At
     read.order.iter().copied().filter(move |at| is(at))
 }
 
+/// Whether the line at a place has a setting of this name.
+pub fn has_setting(read: &Read, at: At, name: &str) -> bool {
+    let Some(line) = read.line(at) else { return false };
+    let Some(Ok(reading)) = grammar::read(&line, Dialect::Ours) else { return false };
+    reading.settings.iter().any(|given| given.setting.name == name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -266,8 +266,15 @@ impl<'l> Walker<'l> {
     }
 
     /// The value of a setting.
-    fn value_of(&mut self, setting: usize, name: &'static str, value: Value) -> Option<usize> {
-        if self.peek().is_some() {
+    fn value_of(&mut self, entry: &Entry, setting: usize, name: &'static str, value: Value) -> Option<usize> {
+        // A word that means something itself is no value of another that lacks one.
+        let is_own = |word: usize| {
+            self.dialect == Dialect::Ours
+                && !self.is_quoted(word)
+                && !matches!(value, Value::Text | Value::Choice(_))
+                && entry.setting(self.text(word)).is_some()
+        };
+        if self.peek().is_some_and(|word| !is_own(word)) {
             return self.value(name, value);
         }
         self.faults.push(Fault::NoValue(setting, name, value));
@@ -370,6 +377,10 @@ impl<'l> Walker<'l> {
                     _ => Fault::Setting(word),
                 };
                 if self.fault(fault) {
+                    // A mask in the wrong place is still what the line is about.
+                    if matches!(fault, Fault::Late(_)) && text == "mask" && reading.mask.is_none() {
+                        reading.mask = self.value("mask", Value::Address);
+                    }
                     continue;
                 }
                 break;
@@ -379,7 +390,7 @@ impl<'l> Walker<'l> {
             {
                 break;
             }
-            match setting.value.map(|wanted| self.value_of(word, setting.name, wanted)) {
+            match setting.value.map(|wanted| self.value_of(entry, word, setting.name, wanted)) {
                 None => reading.settings.push(Given { setting, word, value: None }),
                 Some(Some(value)) => reading.settings.push(Given { setting, word, value: Some(value) }),
                 Some(None) if self.dialect == Dialect::Ours => {}

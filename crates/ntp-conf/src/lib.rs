@@ -21,7 +21,7 @@ mod target;
 
 pub use cst::{Document, Line};
 pub use diagnostic::{Diagnostic, Location, Severity, Span};
-pub use effective::{Effective, effective, lines_of};
+pub use effective::{Effective, effective, has_setting, lines_of};
 pub use grammar::Dialect;
 pub use lex::Token;
 pub use lint::{advise, lint};

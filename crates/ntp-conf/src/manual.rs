@@ -1,6 +1,6 @@
 //! The manual page ntp.conf(5), from the schema.
 
-use crate::schema::{Entry, Setting, Support, Treatment, entries};
+use crate::schema::{Entry, Setting, Support, Treatment, Value, entries};
 
 const HEAD: &str = r".SH NAME
 ntp.conf \- configuration of ntpd
@@ -75,7 +75,9 @@ fn setting(setting: &Setting) -> [String; 3] {
     let default = Some(setting.default).filter(|default| !default.is_empty());
     let default = default.map(|default| format!(" Default: {}.", escape(default))).unwrap_or_default();
     let remark = remark(setting.support, setting.treatment);
-    let text = format!("{}.{default}{remark}", sentence(setting.meaning));
+    let range = setting.value.filter(|value| !matches!(value, Value::Text));
+    let range = range.map(|value| format!(" It is {}.", escape(&value.described()))).unwrap_or_default();
+    let text = format!("{}.{range}{default}{remark}", sentence(setting.meaning));
     [".TP".to_owned(), format!("\\fB{}\\fR{value}", escape(setting.name)), text]
 }
 

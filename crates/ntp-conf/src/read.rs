@@ -1,7 +1,7 @@
 //! A file and what it includes, read as a whole.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use crate::cst::{Document, Line};
 use crate::diagnostic::{Diagnostic, Severity};
@@ -21,8 +21,14 @@ const INCLUDES_MAX: usize = 256;
 /// The most sources: each costs a socket and a packet a minute.
 const SOURCES_MAX: usize = 512;
 
-/// The most diagnostics worth keeping: a file with more is not a configuration.
+/// The most errors worth keeping, and as many of what is less: a file with more is not a configuration.
 const DIAGNOSTICS_MAX: usize = 1000;
+
+/// The most bytes that all files together may have, as a multiple of the longest one.
+const FILES_LEN_FACTOR: usize = 16;
+
+/// The most access rules, and the most parameters of any other kind.
+const RULES_MAX: usize = 1 << 18;
 
 /// A file that has been loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -176,16 +182,34 @@ pub fn read_within(path: &Path, loader: &mut dyn Loader, limits: Limits) -> Resu
         documents: Vec::new(),
         order: Vec::new(),
     };
-    let mut reader = Reader { loader, limits, read, open: Vec::new(), includes: 0 };
+    let mut reader = Reader {
+        loader,
+        limits,
+        read,
+        open: Vec::new(),
+        includes: 0,
+        bytes: 0,
+        kept: [0; 2],
+        left_out: 0,
+        unpeered: BTreeSet::new(),
+    };
     let files = reader.loader.load(path)?;
     reader.files(files);
     reader.drop_ins(path);
+    reader.unpeer();
     reader.note_duplicates();
     if reader.read.configuration.sources.is_empty() {
         let mut finding = Diagnostic::of_file("W007", &path.display().to_string(), "no server is configured")
             .in_force("the clock runs by itself")
             .remedy("add one: ntpctl add-server NAME");
         finding.severity = Severity::Warning;
+        reader.read.diagnostics.push(finding);
+    }
+    if reader.left_out > 0 {
+        let message =
+            format!("{} more findings are left out: this is hardly a configuration", reader.left_out);
+        let mut finding = Diagnostic::of_file("N004", &path.display().to_string(), &message);
+        finding.severity = Severity::Note;
         reader.read.diagnostics.push(finding);
     }
     Ok(reader.read)
@@ -196,6 +220,21 @@ pub fn drop_in_directory(path: &Path) -> PathBuf {
     path.with_file_name("ntp.d")
 }
 
+/// A path without `.` and `..`, so that two ways to write it are the same. Of links nothing is known here.
+fn plain(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir if plain.file_name().is_some() => drop(plain.pop()),
+            Component::Prefix(_) | Component::RootDir | Component::ParentDir | Component::Normal(_) => {
+                plain.push(part);
+            }
+        }
+    }
+    plain
+}
+
 struct Reader<'l> {
     loader: &'l mut dyn Loader,
     limits: Limits,
@@ -203,6 +242,14 @@ struct Reader<'l> {
     /// The files that include the one that is being read.
     open: Vec<PathBuf>,
     includes: usize,
+    /// Bytes read so far.
+    bytes: usize,
+    /// Findings kept: what is no error, and errors.
+    kept: [usize; 2],
+    /// Findings that there was no room for.
+    left_out: usize,
+    /// Hosts that are not asked after all.
+    unpeered: BTreeSet<String>,
 }
 
 impl Reader<'_> {
@@ -221,14 +268,23 @@ impl Reader<'_> {
 
     fn files(&mut self, files: Vec<Loaded>) {
         for file in files {
-            self.file(file);
+            self.file(&file);
         }
     }
 
-    fn file(&mut self, file: Loaded) {
+    fn file(&mut self, file: &Loaded) {
         let name = file.path.display().to_string();
-        if file.content.len() > self.limits.file_len {
-            let message = format!("the file has more than {} bytes", self.limits.file_len);
+        self.bytes = self.bytes.saturating_add(file.content.len());
+        let too_long = file.content.len() > self.limits.file_len;
+        if too_long || self.bytes > self.limits.file_len.saturating_mul(FILES_LEN_FACTOR) {
+            let message = if too_long {
+                format!("the file has more than {} bytes", self.limits.file_len)
+            } else {
+                format!(
+                    "with it, the files have more than {FILES_LEN_FACTOR} times {} bytes",
+                    self.limits.file_len
+                )
+            };
             let finding = Diagnostic::of_file("E009", &name, &message)
                 .in_force("nothing of it")
                 .remedy("a configuration is never that long: is this the right file?");
@@ -240,7 +296,7 @@ impl Reader<'_> {
         // What it includes comes behind it in the list.
         self.read.configuration.files.push(file.path.clone());
         self.read.documents.push(Document::parse(b""));
-        self.open.push(file.path);
+        self.open.push(plain(&file.path));
         for (index, line) in document.lines().enumerate() {
             let at = At { file: number, line: u32::try_from(index + 1).unwrap_or(u32::MAX) };
             let meaning = interpret(&name, index + 1, &line);
@@ -262,8 +318,17 @@ impl Reader<'_> {
     }
 
     fn report(&mut self, findings: impl IntoIterator<Item = Diagnostic>) {
-        let room = DIAGNOSTICS_MAX.saturating_sub(self.read.diagnostics.len());
-        self.read.diagnostics.extend(findings.into_iter().take(room));
+        for finding in findings {
+            let is_error = finding.severity == Severity::Error;
+            let kept = self.kept.get_mut(usize::from(is_error));
+            match kept.filter(|kept| **kept < DIAGNOSTICS_MAX) {
+                Some(kept) => {
+                    *kept += 1;
+                    self.read.diagnostics.push(finding);
+                }
+                None => self.left_out += 1,
+            }
+        }
     }
 
     fn include(&mut self, target: &str, at: At, line: &Line<'_>) {
@@ -273,7 +338,7 @@ impl Reader<'_> {
         let path = from.parent().unwrap_or_else(|| Path::new("")).join(target);
         let outcome = if self.open.len() > INCLUDE_DEPTH_MAX {
             Err(format!("files include each other more than {INCLUDE_DEPTH_MAX} deep"))
-        } else if self.open.contains(&path) {
+        } else if self.open.contains(&plain(&path)) {
             Err("it includes itself".to_owned())
         } else if self.includes >= INCLUDES_MAX {
             Err(format!("more than {INCLUDES_MAX} files are included"))
@@ -300,13 +365,15 @@ impl Reader<'_> {
     fn apply(&mut self, directive: Directive, at: At) {
         let configuration = &mut self.read.configuration;
         match directive {
-            Directive::Source(_) if configuration.sources.len() >= SOURCES_MAX => self.too_many_sources(at),
+            Directive::Source(_) if configuration.sources.len() >= SOURCES_MAX => {
+                self.too_many(at, "sources", SOURCES_MAX);
+            }
             Directive::Source(value) => configuration.sources.push(Placed { value, at }),
             Directive::Unpeer(host) => {
-                let host = crate::edit::canonical_host(&host);
-                configuration
-                    .sources
-                    .retain(|source| crate::edit::canonical_host(&source.value.host) != host);
+                self.unpeered.insert(crate::edit::canonical_host(&host));
+            }
+            Directive::Restrict(_) if configuration.restrictions.len() >= RULES_MAX => {
+                self.too_many(at, "access rules", RULES_MAX);
             }
             Directive::Restrict(value) => configuration.restrictions.push(Placed { value, at }),
             Directive::DriftFile(path) => {
@@ -345,12 +412,20 @@ impl Reader<'_> {
         finding
     }
 
-    fn too_many_sources(&mut self, at: At) {
-        if !self.read.diagnostics.iter().any(|finding| finding.code == "E011") {
-            let message = format!("more than {SOURCES_MAX} sources");
-            let finding = self.of_line(Severity::Error, "E011", at, &message);
-            self.read.diagnostics.push(finding.in_force("the first ones").remedy("four to ten are plenty"));
+    fn too_many(&mut self, at: At, what: &str, most: usize) {
+        let message = format!("more than {most} {what}");
+        let finding = self.of_line(Severity::Error, "E011", at, &message);
+        if !self.read.diagnostics.iter().any(|known| known.code == "E011" && known.message == message) {
+            self.read.diagnostics.push(finding.in_force("the first ones"));
         }
+    }
+
+    /// Takes out what `unpeer` names, wherever it stands: it holds when all has been read, as in NTPsec.
+    fn unpeer(&mut self) {
+        let unpeered = std::mem::take(&mut self.unpeered);
+        let is_asked =
+            |source: &Placed<Source>| !unpeered.contains(&crate::edit::canonical_host(&source.value.host));
+        self.read.configuration.sources.retain(is_asked);
     }
 
     /// A source named twice is used once: the first line wins, as in the daemons.
@@ -410,10 +485,13 @@ mod tests {
 
     #[test]
     fn a_file_that_includes_itself_ends() {
-        let (configuration, findings) = read_shelf(&[("/etc/ntp.conf", "includefile ntp.conf\nserver a\n")]);
-        assert_eq!(configuration.sources.len(), 1);
-        assert_eq!(findings.len(), 1);
-        assert!(findings[0].to_string().contains("it includes itself"), "{}", findings[0]);
+        for itself in ["ntp.conf", "../etc/./ntp.conf"] {
+            let text = format!("includefile {itself}\nserver a\n");
+            let (configuration, findings) = read_shelf(&[("/etc/ntp.conf", &text)]);
+            assert_eq!(configuration.sources.len(), 1);
+            assert_eq!(findings.len(), 1);
+            assert!(findings[0].to_string().contains("it includes itself"), "{}", findings[0]);
+        }
     }
 
     #[test]
@@ -428,9 +506,41 @@ mod tests {
 
     #[test]
     fn many_includes_of_includes_stay_bounded() {
-        let greedy = "includefile ntp.conf\n".repeat(50);
-        let (_, findings) = read_shelf(&[("/etc/ntp.conf", &greedy)]);
-        assert!(findings.len() <= DIAGNOSTICS_MAX + 50 * (INCLUDES_MAX + 1));
+        // Each file includes the next kind several times.
+        let often = |number: usize| if number < 4 { 9 } else { 1 };
+        let level = |number: usize| {
+            (format!("/etc/{number}"), format!("includefile {}\n", number + 1).repeat(often(number)))
+        };
+        let mut files = vec![("/etc/ntp.conf".to_owned(), "includefile 0\n".to_owned())];
+        files.extend((0..6).map(level));
+        let files: Vec<(&str, &str)> =
+            files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+        let (configuration, findings) = read_shelf(&files);
+        assert_eq!(configuration.files.len(), INCLUDES_MAX + 1);
+        let said = |text: &str| findings.iter().any(|finding| finding.message.contains(text));
+        assert!(said("more than 256 files are included") && said("more than 5 deep"), "{findings:?}");
+        assert!(findings.len() <= DIAGNOSTICS_MAX, "{}", findings.len());
+    }
+
+    #[test]
+    fn all_files_together_have_a_limit() {
+        let text = "# nothing\n".repeat(90_000);
+        let main = "includefile more\n".repeat(40);
+        let (configuration, findings) = read_shelf(&[("/etc/ntp.conf", &main), ("/etc/more", &text)]);
+        assert_eq!(configuration.files.len(), 1 + 18);
+        assert_eq!(findings.iter().filter(|finding| finding.code == "E009").count(), 22);
+    }
+
+    #[test]
+    fn warnings_never_hide_an_error() {
+        let text = "statistics loopstats\n".repeat(5000) + "bogus\n" + &"server a minpoll 99\n".repeat(3000);
+        let (_, findings) = read_shelf(&[("/etc/ntp.conf", &text)]);
+        assert!(findings.iter().any(|finding| finding.message.contains("bogus")));
+        let last = &findings[findings.len() - 1];
+        assert!(last.code == "N004" && last.message.contains("more findings are left out"), "{last}");
+        let line = "server b.example preempt xleave autokey preconn nts noval key 5 bogus caf\u{e9}";
+        let (_, findings) = read_shelf(&[("/etc/ntp.conf", line)]);
+        assert!(findings.iter().any(|finding| finding.message.contains("bogus")), "{findings:?}");
     }
 
     #[test]

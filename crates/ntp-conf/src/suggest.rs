@@ -13,6 +13,14 @@ pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
         .map(|(_, candidate)| candidate)
 }
 
+/// What was probably meant by a word: another case, a value glued on with `=` or as digits, a typo.
+pub(crate) fn meant<'a>(text: &str, candidates: &[&'a str]) -> Option<&'a str> {
+    let bare = text.split_once('=').map_or(text, |(name, _)| name);
+    let digits = bare.trim_end_matches(|c: char| c.is_ascii_digit());
+    let exact = candidates.iter().copied().find(|name| *name == bare || *name == digits);
+    exact.or_else(|| nearest(bare, candidates.iter().copied()))
+}
+
 /// Edits to get from one word to the other: insert, delete, replace, or swap neighbours.
 fn distance(from: &str, to: &str) -> usize {
     let (from, to): (Vec<char>, Vec<char>) = (from.chars().take(64).collect(), to.chars().collect());

@@ -2,6 +2,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use crate::grammar::Fault;
+use crate::schema::Entry;
+use crate::suggest::meant;
+
 use super::source::{AddressFamily, is_name};
 use super::{IGNORED, Words, address};
 
@@ -55,22 +59,47 @@ pub struct Restrict {
 pub(super) fn read(words: &mut Words<'_, '_>) -> Option<Restrict> {
     let word = words.argument_word(0)?;
     let quoted = words.line.tokens().get(word).is_some_and(|token| token.quoted);
+    let mut closed = closed_by_damage(words);
     let target = match words.text(word) {
         "default" if !quoted => RestrictTarget::Default(words.reading.family),
         "source" if !quoted => RestrictTarget::Source,
-        text => network(text, word, words)?,
+        text => network(text, word, words, &mut closed)?,
     };
+    let has = |flag: &str| words.has(flag) || closed.contains(&flag);
     let flags = RestrictFlags {
-        ignore: words.has("ignore"),
-        noserve: words.has("noserve"),
-        noquery: words.has("noquery"),
+        ignore: has("ignore"),
+        noserve: has("noserve"),
+        noquery: has("noquery"),
         ntpport: words.has("ntpport"),
     };
     Some(Restrict { target, flags })
 }
 
+/// The flags that hold because of words nobody understands: a damaged line must not open anything. Each
+/// stands for the flag that it is probably a misspelling of, else for the strictest ones.
+pub(super) fn flags_for(text: &str, entry: &Entry) -> Vec<&'static str> {
+    let names: Vec<&'static str> = entry.settings.iter().map(|setting| setting.name).collect();
+    meant(text, &names).map_or_else(|| STRICTEST.to_vec(), |flag| vec![flag])
+}
+
+fn closed_by_damage(words: &Words<'_, '_>) -> Vec<&'static str> {
+    let unknown =
+        words.reading.faults.iter().filter_map(|fault| {
+            if let Fault::Setting(word) = fault { Some(words.text(*word)) } else { None }
+        });
+    unknown.flat_map(|text| flags_for(text, words.reading.entry)).collect()
+}
+
+/// What holds for somebody about whom a line says nothing that can be understood.
+const STRICTEST: [&str; 2] = ["noserve", "noquery"];
+
 /// An address or name with its mask or prefix length.
-fn network(text: &str, word: usize, words: &mut Words<'_, '_>) -> Option<RestrictTarget> {
+fn network(
+    text: &str,
+    word: usize,
+    words: &mut Words<'_, '_>,
+    closed: &mut Vec<&'static str>,
+) -> Option<RestrictTarget> {
     let (host, length) = match text.split_once('/') {
         Some((host, length)) => (host, Some(length)),
         None => (text, None),
@@ -93,8 +122,10 @@ fn network(text: &str, word: usize, words: &mut Words<'_, '_>) -> Option<Restric
         Some(Some(length)) => length,
         Some(None) => {
             let message = format!("the prefix length must be a number from 0 to {bits}");
-            words.findings.error("E004", word, &message).note(IGNORED, "");
-            return None;
+            closed.extend(STRICTEST);
+            let in_force = format!("the line for {address} alone, with `noserve` and `noquery`");
+            words.findings.error("E004", word, &message).note(&in_force, "");
+            bits
         }
     };
     match mask {

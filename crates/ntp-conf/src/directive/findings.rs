@@ -4,7 +4,7 @@ use crate::diagnostic::{Diagnostic, Place, Severity};
 use crate::grammar::{Fault, Reading};
 use crate::lex::Token;
 use crate::schema::{Entry, Setting, Treatment, Value, entries};
-use crate::suggest::nearest;
+use crate::suggest::{meant, nearest};
 
 use super::LINE_FINDINGS_MAX;
 
@@ -12,6 +12,8 @@ use super::LINE_FINDINGS_MAX;
 pub(super) struct Findings<'a> {
     place: Place<'a>,
     pub(super) list: Vec<Diagnostic>,
+    /// Takes what there is no room for.
+    spare: Option<Diagnostic>,
 }
 
 /// Completes the finding just reported.
@@ -20,8 +22,21 @@ pub(super) struct Reported<'w>(&'w mut Diagnostic);
 impl Reported<'_> {
     /// What is in force all the same, and what to do.
     pub(super) fn note(self, in_force: &str, remedy: &str) {
+        let remedy = if remedy.is_empty() { usual_remedy(self.0.code) } else { remedy };
         let finished = self.0.clone().in_force(in_force).remedy(remedy);
         *self.0 = finished;
+    }
+}
+
+/// What to do about a mistake of which nothing more is known.
+const fn usual_remedy(code: &str) -> &'static str {
+    match code.as_bytes() {
+        b"E001" | b"E002" => "ntp.conf(5) lists what can stand here",
+        b"E003" | b"E004" => "write such a value, or delete the word",
+        b"E005" => "`ntpctl explain DIRECTIVE` lists its options",
+        b"E007" => "write an IPv4 or IPv6 address, or a name",
+        b"W001" => "write plain ASCII",
+        _ => "",
     }
 }
 
@@ -30,7 +45,7 @@ pub(super) const IGNORED: &str = "the line is ignored";
 
 impl<'a> Findings<'a> {
     pub(super) const fn new(place: Place<'a>) -> Self {
-        Self { place, list: Vec::new() }
+        Self { place, list: Vec::new(), spare: None }
     }
 
     fn token(&self, word: usize) -> Option<&'a Token<'a>> {
@@ -48,10 +63,18 @@ impl<'a> Findings<'a> {
         word: usize,
         message: &str,
     ) -> Reported<'_> {
-        // The first ones say enough about a line that is wrong from end to end.
-        self.list.truncate(LINE_FINDINGS_MAX - 1);
         let span = self.token(word).map_or(0..1, |token| token.span.clone());
-        self.list.push(Diagnostic::new(severity, code, self.place, &span, message));
+        let finding = Diagnostic::new(severity, code, self.place, &span, message);
+        // The first ones say enough about a line that is wrong from end to end, but no warning hides an
+        // error.
+        if self.list.len() >= LINE_FINDINGS_MAX {
+            let lesser = self.list.iter().rposition(|known| known.severity != Severity::Error);
+            match lesser.filter(|_| severity == Severity::Error) {
+                Some(index) => drop(self.list.remove(index)),
+                None => return Reported(self.spare.insert(finding)),
+            }
+        }
+        self.list.push(finding);
         let last = self.list.len() - 1;
         Reported(&mut self.list[last])
     }
@@ -120,11 +143,12 @@ impl<'a> Findings<'a> {
             Fault::NoWord(word) | Fault::Directive(word) => {
                 self.error("E001", word, &format!("\"{text}\" is not understood")).note(in_force, "");
             }
-            Fault::Setting(word) => {
-                let names: Vec<&'static str> = entry.settings.iter().map(|setting| setting.name).collect();
-                let remedy = suggestion(text, &names);
-                let message = format!("unknown option \"{text}\" for {}", entry.name);
-                self.error("E005", word, &message).note(in_force, &remedy);
+            Fault::Setting(word) => self.no_setting(word, reading, in_force),
+            Fault::Late(word) if text == "mask" => {
+                self.error("E008", word, "`mask` stands too late in the line").note(
+                    "the line, with the mask",
+                    "write it right behind the address, as other daemons need it",
+                );
             }
             Fault::Late(word) => {
                 let message = format!("`{text}` stands too late in the line");
@@ -145,7 +169,7 @@ impl<'a> Findings<'a> {
             }
             Fault::NoValue(word, name, value) => {
                 let code = if matches!(value, Value::Text | Value::Address) { "E003" } else { "E004" };
-                self.error(code, word, &format!("`{name}` needs {}", expected(value))).note(in_force, "");
+                self.error(code, word, &format!("`{name}` needs {}", value.described())).note(in_force, "");
             }
             Fault::Value(word, name, Value::Text | Value::Address) => {
                 let message = format!("`{name}` must not be empty");
@@ -164,9 +188,36 @@ impl<'a> Findings<'a> {
                 self.error("E005", word, &message).note(in_force, &remedy);
             }
             Fault::Value(word, name, value) => {
-                let message = format!("`{text}` is not {} for `{name}`", expected(value));
+                let message = format!("`{text}` is not {} for `{name}`", value.described());
                 self.error("E004", word, &message).note(in_force, "");
             }
+        }
+    }
+
+    /// A word that is no setting of the directive.
+    fn no_setting(&mut self, word: usize, reading: &Reading, in_force: &str) {
+        let (entry, text) = (reading.entry, self.text(word));
+        let names: Vec<&'static str> = entry.settings.iter().map(|setting| setting.name).collect();
+        // `iburst=1` means `iburst`, which takes no value.
+        let bare = meant(text, &names).and_then(|name| entry.setting(name));
+        let remedy = match bare.filter(|setting| setting.value.is_none() && text.contains('=')) {
+            Some(setting) => format!("write `{}`", setting.name),
+            None => suggestion(text, &names),
+        };
+        let message = format!("unknown option \"{text}\" for {}", entry.name);
+        let closed = if entry.name == "restrict" && reading.complete {
+            let flags = super::access::flags_for(text, entry).join("` and `");
+            format!("{in_force}, and `{flags}` for this word")
+        } else {
+            in_force.to_owned()
+        };
+        self.error("E005", word, &message).note(&closed, &remedy);
+    }
+
+    /// Nothing came of the line after all.
+    pub(super) fn nothing_remains(&mut self, entry: &Entry) {
+        for finding in self.list.iter_mut().filter(|finding| finding.in_force == what_remains(entry)) {
+            IGNORED.clone_into(&mut finding.in_force);
         }
     }
 
@@ -201,17 +252,6 @@ fn described(label: &'static str) -> &'static str {
         "ACTION" => "`listen`, `ignore` or `drop`",
         "KEY" => "the number of a key",
         _ => "a value",
-    }
-}
-
-fn expected(value: Value) -> String {
-    match value {
-        Value::Integer(least, most) | Value::Count(least, most) => format!("a number from {least} to {most}"),
-        Value::Number(least, most) => format!("a number from {least} to {most}"),
-        Value::Boolean => "0 or 1".to_owned(),
-        Value::Text => "a word".to_owned(),
-        Value::Address => "an address".to_owned(),
-        Value::Choice(words) => format!("one of {}", words.join(", ")),
     }
 }
 

@@ -73,7 +73,8 @@ pub struct Meaning {
 /// Reads one line of a file.
 pub fn interpret(file: &str, number: usize, line: &Line<'_>) -> Meaning {
     let mut findings = Findings::new(Place { file, number, line });
-    if line.raw().len() > LINE_LEN_MAX && !line.tokens().is_empty() {
+    // A comment may be as long as it likes.
+    if line.tokens().last().is_some_and(|last| last.span.end > LINE_LEN_MAX) {
         let message = format!("the line has more than {LINE_LEN_MAX} bytes");
         findings
             .error("E012", 0, &message)
@@ -89,7 +90,15 @@ pub fn interpret(file: &str, number: usize, line: &Line<'_>) -> Meaning {
         Some(Ok(reading)) => {
             findings.of(&reading);
             let acted = reading.complete && reading.entry.treatment == Treatment::Acted;
-            if acted { act(&mut Words { line, reading: &reading, findings: &mut findings }) } else { None }
+            let directive = if acted {
+                act(&mut Words { line, reading: &reading, findings: &mut findings })
+            } else {
+                None
+            };
+            if acted && directive.is_none() {
+                findings.nothing_remains(reading.entry);
+            }
+            directive
         }
     };
     findings.note_strange_words();

@@ -87,6 +87,15 @@ impl Source {
         address(&self.host)
     }
 
+    /// Whether the host, if it is an address, is of the family that the line asks for.
+    pub fn family_fits(&self) -> bool {
+        self.address().is_none_or(|address| match self.family {
+            AddressFamily::Any => true,
+            AddressFamily::V4 => address.is_ipv4(),
+            AddressFamily::V6 => address.is_ipv6(),
+        })
+    }
+
     /// The driver and unit, if the host is a reference clock's pseudo-address 127.127.t.u.
     pub fn reference_clock(&self) -> Option<(u8, u8)> {
         match self.address()? {
@@ -105,7 +114,13 @@ pub(super) fn read(role: Role, words: &mut Words<'_, '_>) -> Option<Source> {
     if !is_host(&host) {
         let message = format!("\"{host}\" is neither an address nor a name");
         let scoped = host.contains('%');
-        let remedy = if scoped { "link-local addresses with a scope are not implemented" } else { "" };
+        let remedy = if scoped {
+            "link-local addresses with a scope are not implemented"
+        } else if host.ends_with(',') {
+            "delete the comma; each server has a line of its own"
+        } else {
+            ""
+        };
         words.findings.error("E007", word, &message).note(IGNORED, remedy);
         return None;
     }
@@ -121,7 +136,12 @@ pub(super) fn read(role: Role, words: &mut Words<'_, '_>) -> Option<Source> {
             .note("the peer is asked like a server", "write `server`");
     }
     let family = words.reading.family;
-    Some(Source { role, family, host, options: read_options(words) })
+    let source = Source { role, family, host, options: read_options(words) };
+    if !source.family_fits() {
+        let message = format!("{} is no address of the family that the line asks for", source.host);
+        words.findings.warning("W008", word, &message).note("the address", "delete -4 or -6");
+    }
+    Some(source)
 }
 
 fn read_options(words: &mut Words<'_, '_>) -> SourceOptions {

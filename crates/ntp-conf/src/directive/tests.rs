@@ -115,13 +115,28 @@ fn a_damaged_restrict_fails_closed() {
     let found = meaning("restrict default kod nomodify notrapp nopeer noquery");
     assert!(matches!(found.directive, Some(Directive::Restrict(rule)) if rule.flags.noquery));
     assert!(found.diagnostics.iter().any(|finding| finding.severity == Severity::Error));
-    for line in [
-        "restrict 10.0.0.0 mask ffff::",
-        "restrict 10.0.0.300",
-        "restrict a:b mask ffff::",
-        "restrict 10.0.0.0/33",
-        "restrict",
-    ] {
+    let flags = |line: &str| {
+        let found = meaning(line);
+        assert!(found.diagnostics.iter().any(|finding| finding.severity == Severity::Error), "{line}");
+        let Some(Directive::Restrict(rule)) = found.directive else { panic!("{line}") };
+        [rule.flags.ignore, rule.flags.noserve, rule.flags.noquery]
+    };
+    // A misspelt flag is the one that was probably meant; of one that says nothing, the strictest are.
+    assert_eq!(flags("restrict default noqurey"), [false, false, true]);
+    assert_eq!(flags("restrict default notrapp"), [false, false, false]);
+    assert_eq!(flags("restrict default nomodify=1"), [false, false, false]);
+    assert_eq!(flags("restrict default closed"), [false, true, true]);
+    assert_eq!(flags("restrict default ippeerlimit noquery"), [false, false, true]);
+    assert_eq!(flags("restrict 10.0.0.1/33 nomodify"), [false, true, true]);
+    assert_eq!(flags("restrict 10.0.0.0 ignore mask 255.0.0.0"), [true, false, false]);
+    let Some(Directive::Restrict(late)) = meaning("restrict 10.0.0.0 ignore mask 255.0.0.0").directive else {
+        panic!()
+    };
+    let mask = "255.0.0.0".parse().unwrap();
+    assert_eq!(late.target, RestrictTarget::Network { address: "10.0.0.0".parse().unwrap(), mask });
+    for line in
+        ["restrict 10.0.0.0 mask ffff::", "restrict 10.0.0.300", "restrict a:b mask ffff::", "restrict"]
+    {
         let found = meaning(line);
         assert!(found.directive.is_none(), "{line}");
         assert_eq!(found.diagnostics[0].severity, Severity::Error, "{line}");

@@ -14,10 +14,10 @@ use crate::cst::{Document, Line};
 use crate::directive::{Directive, Source, interpret};
 use crate::{Diagnostic, Severity};
 
-pub use setting::{set, set_option, unset, unset_option};
+pub use setting::{SETTABLE, set, set_option, unset, unset_option};
 pub use source::{
     Conflict, NewServer, add_server, disable_server, enable_server, remove_server, remove_server_and_rules,
-    replace_server, restricts_only, set_servers,
+    replace_server, restricts_only, set_servers, switched_off,
 };
 pub use words::quote;
 

@@ -1,5 +1,7 @@
 //! Single words of a line: options of a server, values of a directive.
 
+use std::collections::BTreeSet;
+
 use crate::Diagnostic;
 use crate::cst::{Document, Line};
 use crate::directive::interpret;
@@ -67,7 +69,12 @@ fn with_setting(line: &Line<'_>, wanted: &Wanted) -> Vec<u8> {
         }
         (None, _) => {
             let end = line.tokens().last().map_or(0, |token| token.span.end);
-            splice(line, end..end, format!(" {}", wanted.words()).as_bytes())
+            let with = splice(line, end..end, format!(" {}", wanted.words()).as_bytes());
+            // A quote that nobody closed would take the new words in.
+            if Line::parse(&with).tokens().len() > line.tokens().len() {
+                return with;
+            }
+            splice(line, end..end, format!("\" {}", wanted.words()).as_bytes())
         }
     }
 }
@@ -89,6 +96,25 @@ fn without_setting(line: &Line<'_>, name: &str) -> Vec<u8> {
         let last = end_of(given.value.unwrap_or(given.word));
         if let (Some(before), Some(last)) = (before, last) {
             raw.drain(before..last.min(raw.len()));
+        }
+    }
+    raw
+}
+
+/// Whether a line has words that are not understood.
+pub(super) fn is_damaged(line: &Line<'_>) -> bool {
+    reading(line).is_none_or(|reading| !reading.faults.is_empty())
+}
+
+/// A line without a word that is no option, and without the blank before it.
+fn without_word(line: &Line<'_>, name: &str) -> Vec<u8> {
+    let mut raw = line.raw().to_vec();
+    let faults = reading(line).map(|reading| reading.faults).unwrap_or_default();
+    let tokens = line.tokens();
+    for word in faults.into_iter().map(grammar::Fault::word).collect::<BTreeSet<usize>>().into_iter().rev() {
+        let before = word.checked_sub(1).and_then(|before| tokens.get(before));
+        if let (Some(token), Some(before)) = (tokens.get(word).filter(|token| token.text == name), before) {
+            raw.drain(before.span.end..token.span.end.min(raw.len()));
         }
     }
     raw
@@ -183,13 +209,18 @@ pub fn set_option(
 pub fn unset_option(document: &Document, host: &str, name: &str) -> Result<Plan, EditError> {
     let known = schema::entry("server").and_then(|entry| entry.setting(name));
     if known.is_none() {
-        return Err(nonsense(format!("{name:?} is no option of a server")));
+        // What is no option can still stand there, and is then best taken out.
+        let plan = on_lines_of(document, host, |line| without_word(line, name), String::new)?;
+        return match plan {
+            Plan::Change(_) => Ok(plan),
+            Plan::Nothing { .. } => Err(nonsense(format!("{name:?} is no option of a server"))),
+        };
     }
     on_lines_of(document, host, |line| without_setting(line, name), || format!("{host} has no `{name}`"))
 }
 
 /// Directives of which the last line counts, or the last value of each setting: `set` knows these.
-const SETTABLE: &[&str] = &[
+pub const SETTABLE: &[&str] = &[
     "discard",
     "driftfile",
     "dscp",

@@ -72,8 +72,14 @@ impl NewServer {
             Some(Directive::Source(source)) if source.reference_clock().is_some() => {
                 nonsense(format!("{name} is a reference clock, not a server"))
             }
+            Some(Directive::Source(source)) if !source.family_fits() => {
+                nonsense(format!("{name} is no address of that family"))
+            }
             Some(Directive::Source(source)) if source.host == *name => {
                 first_mistake(&meaning.diagnostics).map(|()| source)
+            }
+            _ if name.contains("://") => {
+                nonsense(format!("{name:?} cannot be a server's name: give the bare name"))
             }
             _ if name.parse::<std::net::SocketAddr>().is_ok() || name.matches(':').count() == 1 => {
                 nonsense(format!("{name:?} cannot be a server's name: give the port with --port"))
@@ -104,14 +110,18 @@ pub fn add_server(document: &Document, server: &NewServer, conflict: Conflict) -
         let Some(line) = document.line(index) else { continue };
         let same =
             |options: &SourceOptions| SourceOptions { port: options.port.or(Some(123)), ..options.clone() };
-        if source.role == server.role && same(&source.options) == same(&wanted.options) {
+        let damaged = conflict == Conflict::Replace && setting::is_damaged(&line);
+        if source.role == server.role && same(&source.options) == same(&wanted.options) && !damaged {
             let reason = format!("{} is already there", server.host);
             return Ok(Plan::Nothing { line: Some(number), reason });
         }
         return match conflict {
             Conflict::Refuse => {
                 let text = crate::diagnostic::printable(line.raw()).trim().to_owned();
-                let reason = format!("{} is already there with other options: {text}", server.host);
+                let reason = format!(
+                    "{} is already there with other options: {text}; say --merge or --replace",
+                    server.host
+                );
                 Err(EditError::Conflict { line: number, reason })
             }
             Conflict::Replace => Ok(Plan::Change(vec![replace_line(index, with_options(&line, server))])),
@@ -184,8 +194,12 @@ pub fn remove_server_and_rules(document: &Document, host: &str) -> Plan {
         _ => false,
     };
     let rules = document.lines().enumerate().filter(|(_, line)| is_rule(line));
-    let patches = lines_of_host(document, host).chain(rules).map(|(index, _)| removal(index)).collect();
-    Plan::of(patches, || not_there(host))
+    let mut own = lines_of_host(document, host).peekable();
+    // The rules of a host that is no server are somebody else's.
+    if own.peek().is_none() {
+        return Plan::of(Vec::new(), || not_there(host));
+    }
+    Plan::of(own.chain(rules).map(|(index, _)| removal(index)).collect(), || not_there(host))
 }
 
 /// Whether an access rule is about this host and nobody else.
@@ -208,8 +222,7 @@ pub fn disable_server(document: &Document, host: &str) -> Plan {
     let own = lines_of_host(document, host);
     let patches = own.map(|(index, line)| replace_line(index, [b"#", line.raw()].concat())).collect();
     Plan::of(patches, || {
-        let off =
-            document.lines().position(|line| commented_source(&line).is_some_and(|s| is_host(&s, host)));
+        let off = document.lines().position(|line| switched_off(&line, host).is_some());
         off.map_or_else(
             || not_there(host),
             |index| format!("{host} is switched off already, in line {}", index + 1),
@@ -217,23 +230,50 @@ pub fn disable_server(document: &Document, host: &str) -> Plan {
     })
 }
 
-/// Plans to take the comment sign off the last line of a host that has one.
+/// Plans to take the comment sign off a host's lines: off line number `only`, or off all of them where none
+/// could stand for another.
 ///
 /// # Errors
-/// If the host is not there at all.
-pub fn enable_server(document: &Document, host: &str) -> Result<Plan, EditError> {
+/// If the host is not there at all, or several lines name the same source.
+pub fn enable_server(document: &Document, host: &str, only: Option<usize>) -> Result<Plan, EditError> {
     if let Some((index, _)) = network_sources(document).find(|(_, source)| is_host(source, host)) {
         let reason = format!("{host} is in use already");
         return Ok(Plan::Nothing { line: Some(index + 1), reason });
     }
-    let off = |line: &Line<'_>| commented_source(line).is_some_and(|source| is_host(&source, host));
-    let Some(index) = document.lines().rposition(|line| off(&line)) else {
-        let reason = format!("{}, not even as a comment; add it with add-server", not_there(host));
+    let off =
+        document.lines().enumerate().filter_map(|(index, line)| Some((index, switched_off(&line, host)?)));
+    let off: Vec<(usize, Source)> =
+        off.filter(|(index, _)| only.is_none_or(|only| only == index + 1)).collect();
+    if off.is_empty() {
+        let place = only.map_or_else(String::new, |line| format!(" in line {line}"));
+        let reason = format!("{}, not even as a comment{place}; add it with add-server", not_there(host));
         return Err(EditError::Nonsense(reason));
+    }
+    let identity = |source: &Source| (source.family, source.options.port.unwrap_or(123));
+    for (at, (index, source)) in off.iter().enumerate() {
+        if let Some((first, _)) = off[..at].iter().find(|(_, known)| identity(known) == identity(source)) {
+            let lines = format!("lines {} and {}", first + 1, index + 1);
+            let reason = format!("{lines} both name {host} in a comment: say which with --line N");
+            return Err(EditError::Conflict { line: first + 1, reason });
+        }
+    }
+    let without = |(index, _): &(usize, Source)| {
+        let line = document.line(*index)?;
+        let sign = line.comment()?;
+        Some(replace_line(*index, splice(&line, sign..sign + 1, b"")))
     };
-    let without = |line: Line<'_>| line.comment().map(|sign| splice(&line, sign..sign + 1, b""));
-    let patches = document.line(index).and_then(without).map(|with| replace_line(index, with));
-    Ok(Plan::of(patches.into_iter().collect(), || not_there(host)))
+    Ok(Plan::of(off.iter().filter_map(without).collect(), || not_there(host)))
+}
+
+/// The source that a comment switches off, if it is this host: whoever names it knows that the word is one,
+/// and what `disable-server` has written may be anything behind its sign.
+pub fn switched_off(line: &Line<'_>, host: &str) -> Option<Source> {
+    let text = line.commented_out()?;
+    let source = source_of(&Line::parse(text)).filter(|source| is_host(source, host))?;
+    // Prose begins behind one blank, and goes on in words that are no options.
+    let one_blank = text.starts_with(b" ") && !text.starts_with(b"  ");
+    let is_prose = one_blank && commented_source(line).is_none();
+    (!is_prose).then_some(source)
 }
 
 /// Plans to put another host in the place of one, on every line of it; the options stay.

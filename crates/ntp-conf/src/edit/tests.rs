@@ -94,7 +94,7 @@ fn other_options_are_a_conflict_unless_something_is_said_about_them() {
     let with = |conflict| add_server(&document, &server("a"), conflict);
     assert_eq!(
         reason(with(Conflict::Refuse)),
-        "line 2: a is already there with other options: server  a minpoll 4 # mine"
+        "line 2: a is already there with other options: server  a minpoll 4 # mine; say --merge or --replace"
     );
     assert_eq!(changed(&document, with(Conflict::Replace)), "\n\tserver  a iburst # mine\r\n");
     assert_eq!(changed(&document, with(Conflict::Merge)), "\n\tserver  a minpoll 4 iburst # mine\r\n");
@@ -109,10 +109,10 @@ fn servers_go_and_come_back_as_they_were() {
     let off = changed(&document, Ok(disable_server(&document, "b.example")));
     assert_eq!(off, before.replace("server b", "#server b"));
     let off = Document::parse(off.as_bytes());
-    assert_eq!(changed(&off, enable_server(&off, "B.example")), before);
+    assert_eq!(changed(&off, enable_server(&off, "B.example", None)), before);
     assert!(reason(Ok(disable_server(&off, "b.example"))).contains("switched off already, in line 3"));
-    assert!(reason(enable_server(&document, "b.example")).contains("in use already"));
-    assert!(reason(enable_server(&document, "c.example")).contains("not even as a comment"));
+    assert!(reason(enable_server(&document, "b.example", None)).contains("in use already"));
+    assert!(reason(enable_server(&document, "c.example", None)).contains("not even as a comment"));
 }
 
 #[test]
@@ -171,6 +171,11 @@ fn an_option_is_one_word_and_its_blank() {
     assert_eq!(
         changed(&damaged, set_option(&damaged, "b", "iburst", None)),
         "server a minpoll 99 ibrust\nserver b minpol 4 iburst\n"
+    );
+    let open = Document::parse(b"server a ident \"x\n");
+    assert_eq!(
+        changed(&open, set_option(&open, "a", "minpoll", Some("6"))),
+        "server a ident \"x\" minpoll 6\n"
     );
     assert!(reason(set("a", "iburst", None)).contains("has that option already"));
     assert!(reason(unset_option(&document, "b", "iburst")).contains("has no `iburst`"));
@@ -279,7 +284,7 @@ proptest! {
         let edit = |document: &Document| match which {
             0 => Ok(remove_server(document, "a")),
             1 => Ok(disable_server(document, "a")),
-            2 => enable_server(document, "a"),
+            2 => enable_server(document, "a", None),
             3 => set_servers(document, &[server("a"), server("z")]),
             4 => set_option(document, "a", "minpoll", Some("7")),
             5 => unset_option(document, "a", "minpoll"),
@@ -301,7 +306,7 @@ proptest! {
         let plans = [
             Ok(remove_server(&document, &host)),
             Ok(disable_server(&document, &host)),
-            enable_server(&document, &host),
+            enable_server(&document, &host, None),
             replace_server(&document, &host, "new.example"),
             set_option(&document, &host, "key", Some(&host)),
             unset_option(&document, &host, "key"),

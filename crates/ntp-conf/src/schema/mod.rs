@@ -41,6 +41,22 @@ pub enum Treatment {
     Rejected(&'static str),
 }
 
+impl Value {
+    /// What is expected, in words.
+    pub fn described(self) -> String {
+        match self {
+            Self::Integer(least, most) | Self::Count(least, most) => {
+                format!("a number from {least} to {most}")
+            }
+            Self::Number(least, most) => format!("a number from {least} to {most}"),
+            Self::Boolean => "0 or 1".to_owned(),
+            Self::Text => "a word".to_owned(),
+            Self::Address => "an address".to_owned(),
+            Self::Choice(words) => format!("one of {}", words.join(", ")),
+        }
+    }
+}
+
 /// What a word must be.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Value {
@@ -197,7 +213,7 @@ impl Entry {
     }
 
     /// The setting with this name.
-    pub(crate) fn setting(&self, name: &str) -> Option<&'static Setting> {
+    pub fn setting(&self, name: &str) -> Option<&'static Setting> {
         self.settings.iter().find(|setting| setting.name == name)
     }
 }
