@@ -1,4 +1,4 @@
-//! `cargo xtask fuzz NAME`: one harness of `tests/src/fuzz.rs` for a time.
+//! `cargo xtask fuzz NAME`: one harness of `tests/src/fuzz.rs`, for a time or so many inputs.
 
 use std::process::Command;
 
@@ -8,12 +8,13 @@ use crate::process::{self, cargo, target};
 const SECONDS: &str = "60";
 
 pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
-    const USAGE: &str = "usage: cargo xtask fuzz parse|edits|import [--time SECONDS] [--seed S]";
-    let (mut name, mut seconds, mut seed) = (None, SECONDS.to_owned(), "1".to_owned());
+    const USAGE: &str = "usage: cargo xtask fuzz parse|edits|import [--time SECONDS | --cases N] [--seed S]";
+    let (mut name, mut how_long, mut seed) = (None, format!("{SECONDS}s"), "1".to_owned());
     let mut rest = arguments.iter();
     while let Some(word) = rest.next() {
         match word.as_str() {
-            "--time" => seconds.clone_from(rest.next().ok_or(USAGE)?),
+            "--time" => how_long = format!("{}s", rest.next().ok_or(USAGE)?),
+            "--cases" => how_long.clone_from(rest.next().ok_or(USAGE)?),
             "--seed" => seed.clone_from(rest.next().ok_or(USAGE)?),
             _ if name.is_none() => name = Some(word.clone()),
             _ => return Err(USAGE.to_owned()),
@@ -21,5 +22,5 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     }
     let name = name.ok_or(USAGE)?;
     process::run(cargo().args(["build", "--quiet", "--release", "-p", "ntp-tests", "--bin", "ntp-fuzz"]))?;
-    process::run(Command::new(target().join("release/ntp-fuzz")).args([name, seconds, seed]))
+    process::run(Command::new(target().join("release/ntp-fuzz")).args([name, how_long, seed]))
 }

@@ -1,4 +1,4 @@
-//! Runs one harness for a time: `ntp-fuzz NAME SECONDS [SEED]`.
+//! Runs one harness for a time, or for so many inputs: `ntp-fuzz NAME SECONDSs|INPUTS [SEED]`.
 #![forbid(unsafe_code)]
 
 use std::io::{Write as _, stderr, stdout};
@@ -17,10 +17,14 @@ const BATCH: u64 = 256;
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let name = arguments.first().map_or("", String::as_str);
-    let seconds = arguments.get(1).and_then(|text| text.parse().ok());
+    let amount = arguments.get(1).and_then(|text| match text.strip_suffix('s') {
+        Some(seconds) => seconds.parse().ok().map(|seconds| (Duration::from_secs(seconds), u64::MAX)),
+        None => text.parse().ok().map(|cases| (Duration::MAX, cases)),
+    });
     let found = HARNESSES.iter().find(|(known, _)| *known == name);
-    let (Some((_, harness)), Some(seconds)) = (found, seconds) else {
-        drop(writeln!(stderr(), "usage: ntp-fuzz parse|edits|import SECONDS [SEED]"));
+    let (Some((_, harness)), Some((longest, most))) = (found, amount) else {
+        let names: Vec<&str> = HARNESSES.iter().map(|(name, _)| *name).collect();
+        drop(writeln!(stderr(), "usage: ntp-fuzz {} SECONDSs|INPUTS [SEED]", names.join("|")));
         return ExitCode::from(2);
     };
     let mut seed: u64 = arguments.get(2).and_then(|text| text.parse().ok()).unwrap_or(1);
@@ -34,7 +38,7 @@ fn main() -> ExitCode {
         drop(writeln!(stderr(), "seed {seed} fails: {reason}\n{text:?}"));
     }));
     let (started, mut cases) = (Instant::now(), 0_u64);
-    while started.elapsed() < Duration::from_secs(seconds) {
+    while started.elapsed() < longest && cases < most {
         for _ in 0..BATCH {
             let input = mutant(&inputs, seed);
             SEED.store(seed, Ordering::Relaxed);
@@ -43,6 +47,6 @@ fn main() -> ExitCode {
             cases += 1;
         }
     }
-    drop(writeln!(stdout(), "{name}: {cases} inputs in {seconds} s, none failed"));
+    drop(writeln!(stdout(), "{name}: {cases} inputs in {} s, none failed", started.elapsed().as_secs()));
     ExitCode::SUCCESS
 }
