@@ -195,6 +195,22 @@ fn a_dead_server_is_taken_back_with_the_reason() {
 }
 
 #[test]
+fn a_dead_server_is_not_taken_for_a_live_one_at_the_same_address() {
+    let machine = Machine::new();
+    let pid = machine.path("ntpd.pid");
+    let _ends = Pid(&pid);
+    assert_eq!(machine.add(&["127.0.0.1", "--port", &machine.reference_port.to_string()]).status, 0);
+    let before = fs::read_to_string(machine.conf()).unwrap();
+    let backups = || fs::read_dir(machine.path("backup")).unwrap().count();
+    let kept = backups();
+    let dead = machine.add(&["127.0.0.1", "--port", &free_port().to_string(), "--wait", "2"]);
+    assert_eq!(dead.status, 6, "{}", dead.both());
+    assert_eq!(fs::read_to_string(machine.conf()).unwrap(), before);
+    // What did not work is no older version.
+    assert_eq!(backups(), kept);
+}
+
+#[test]
 fn a_name_that_does_not_resolve_is_taken_back_with_the_reason() {
     let machine = Machine::new();
     machine.write_settings(2);

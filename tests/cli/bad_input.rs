@@ -78,10 +78,19 @@ fn is_refused(content: &[u8], words: &[&str]) {
 
 #[test]
 fn an_unknown_word_is_named_with_its_place_and_what_was_meant() {
-    is_refused(
-        b"# time\nsevrer 0.pool.ntp.org\n",
-        &["ntp.conf:2:1: error[E001]: unknown directive \"sevrer\"", "^^^^^^ did you mean `server`?"],
-    );
+    let content = b"# time\nsevrer 0.pool.ntp.org\n";
+    let scratch = Scratch::with(content);
+    for outcome in [ntpd(&scratch.conf), check(&scratch.conf)] {
+        assert_eq!(outcome.status, 1, "{}", outcome.both());
+        let text = outcome.both();
+        assert!(text.contains("ntp.conf:2:1: error[E001]: unknown directive \"sevrer\""), "{text}");
+        assert!(text.contains("^^^^^^ did you mean `server`?"), "{text}");
+    }
+    // It stops no edit elsewhere.
+    let added = add_server(&scratch, &scratch.conf);
+    assert_eq!(added.status, 0, "{}", added.both());
+    assert!(added.both().contains("there is one error elsewhere"), "{}", added.both());
+    assert!(fs::read(&scratch.conf).unwrap().starts_with(content));
 }
 
 #[test]

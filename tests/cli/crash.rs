@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -12,6 +12,12 @@ use ntp_tests::{Outcome, is_root, ours, run, skip};
 const BEFORE: &str =
     "# mine\ndriftfile /var/lib/ntp/ntp.drift\nserver a.example iburst\nrestrict default nomodify\n";
 const AFTER: &str = "# mine\ndriftfile /var/lib/ntp/ntp.drift\nserver a.example iburst\nserver b.example iburst\nrestrict default nomodify\n";
+
+/// Whose file it is, where a test may choose.
+const SOMEBODY: u32 = 65534;
+
+/// An attribute that somebody has given the file.
+const MARK: &str = "user.note";
 
 /// A folder with an ntp.conf and settings that keep old files beside it.
 struct Place(tempfile::TempDir);
@@ -36,6 +42,15 @@ impl Place {
     fn reset(&self) {
         fs::write(self.conf(), BEFORE).unwrap();
         fs::set_permissions(self.conf(), fs::Permissions::from_mode(0o640)).unwrap();
+        if is_root() {
+            chown(self.conf(), Some(SOMEBODY), Some(SOMEBODY)).unwrap();
+        }
+        // Where there are no attributes, there is none to lose.
+        drop(xattr::set(self.conf(), MARK, b"mine"));
+    }
+
+    fn mark(&self) -> Option<Vec<u8>> {
+        xattr::get(self.conf(), MARK).ok().flatten()
     }
 
     /// The words that add a server.
@@ -80,6 +95,9 @@ fn killed_at_any_system_call_it_leaves_the_old_file_or_the_new_one() {
     let calls = calls(&place);
     assert_eq!(fs::read_to_string(place.conf()).unwrap(), AFTER);
     let (mut old, mut new) = (0, 0);
+    place.reset();
+    // Not every file system keeps attributes.
+    let marked = place.mark().is_some();
     for (call, count) in &calls {
         // Memory is mapped before anything is read; that part is the same for every program.
         if ["mmap", "mprotect", "munmap", "brk", "execve", "exit_group"].contains(&call.as_str()) {
@@ -93,8 +111,12 @@ fn killed_at_any_system_call_it_leaves_the_old_file_or_the_new_one() {
             run(strace.args(place.words("b.example")));
             let text = fs::read_to_string(place.conf()).unwrap();
             assert!(text == BEFORE || text == AFTER, "{call} {number}: {text:?}");
-            let mode = fs::metadata(place.conf()).unwrap().mode() & 0o7777;
-            assert_eq!(mode, 0o640, "{call} {number}");
+            let found = fs::metadata(place.conf()).unwrap();
+            assert_eq!(found.mode() & 0o7777, 0o640, "{call} {number}");
+            if is_root() {
+                assert_eq!((found.uid(), found.gid()), (SOMEBODY, SOMEBODY), "{call} {number}");
+            }
+            assert_eq!(place.mark().is_some(), marked, "{call} {number}");
             if text == BEFORE { old += 1 } else { new += 1 }
         }
     }

@@ -130,6 +130,27 @@ fn a_server_goes_with_the_rules_that_are_about_it_alone_if_that_is_asked_for() {
     let gone = place.change(&["remove-server", "192.0.2.7", "--with-restrict"]);
     assert_eq!(place.conf(), "restrict 192.0.2.0/24 noquery\n");
     assert!(!gone.stdout.contains("note: "), "{}", gone.both());
+    // The rules of somebody who is no server stay.
+    let nobody = place.ntpctl(&["remove-server", "192.0.2.0/24", "--with-restrict", "--strict"]);
+    assert_eq!(nobody.status, 1, "{}", nobody.both());
+    fs::write(place.path("ntp.conf"), "server 192.0.2.7\nrestrict 127.0.0.1\n").unwrap();
+    let local = place.ntpctl(&["remove-server", "127.0.0.1", "--with-restrict", "--no-restart"]);
+    assert!(local.status == 0 && local.stdout.contains("127.0.0.1 is not there"), "{}", local.both());
+    assert_eq!(place.conf(), "server 192.0.2.7\nrestrict 127.0.0.1\n");
+}
+
+#[test]
+fn which_of_several_comments_is_meant_is_asked() {
+    let place = Place::new();
+    let text = "server a iburst dynamic\nserver b\n\n#server a\n";
+    fs::write(place.path("ntp.conf"), text).unwrap();
+    place.change(&["disable-server", "a"]);
+    let which = place.ntpctl(&["enable-server", "a", "--no-restart"]);
+    assert_eq!(which.status, 2, "{}", which.both());
+    assert!(which.stderr.contains("lines 1 and 4 both name a in a comment: say which with --line N"));
+    // Whatever is wrong with it, it comes back as it was.
+    place.change(&["enable-server", "a", "--line", "1"]);
+    assert_eq!(place.conf(), text);
 }
 
 #[test]
@@ -203,6 +224,19 @@ fn older_versions_are_listed_shown_and_brought_back() {
     assert!(place.conf().contains("panic 6"));
     assert_eq!(place.ntpctl(&["rollback", "9"]).status, 1);
     assert_eq!(place.ntpctl(&["rollback", "0"]).status, 1);
+    // It is the way out when nothing else is: whatever the old version has in it, and without a file.
+    fs::write(place.path("ntp.conf"), "server a\nbogus\n").unwrap();
+    place.change(&["set", "tinker", "panic", "7"]);
+    fs::write(place.path("ntp.conf"), "server a\n").unwrap();
+    let back = place.change(&["rollback"]);
+    assert!(
+        back.stdout.contains("unknown directive") && place.conf() == "server a\nbogus\n",
+        "{}",
+        back.both()
+    );
+    fs::remove_file(place.path("ntp.conf")).unwrap();
+    place.change(&["rollback"]);
+    assert_eq!(place.conf(), "server a\n");
 }
 
 #[test]
@@ -383,6 +417,10 @@ fn files_of_systemd_and_ntpd_rs_are_carried_over() {
 fn completions_know_every_command() {
     for shell in ["bash", "zsh", "fish"] {
         let outcome = run(Command::new(ours("ntpctl")).args(["completions", shell]));
-        assert!(outcome.status == 0 && outcome.stdout.contains("replace-server"), "{shell}");
+        assert!(outcome.status == 0 && outcome.stdout.contains("replace-server"), "{}", outcome.both());
+        for word in ["driftfile", "xleave", "includefile"] {
+            // What fish is given knows no words behind a command.
+            assert!(shell == "fish" || outcome.stdout.contains(word), "{shell}: {word}");
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use ntp_conf::schema::entry;
-use ntp_conf::{Diagnostic, Effective, Read, advise, effective};
+use ntp_conf::{Diagnostic, Effective, Read, advise, effective, has_setting};
 use ntp_os::config_files;
 use ntp_proto::discipline::LeapTable;
 use ntp_proto::time::{Date, UnixTime};
@@ -66,7 +66,8 @@ fn leap_file(read: &Read, value: &Effective) -> Option<Diagnostic> {
             );
         }
     };
-    match LeapTable::parse(&String::from_utf8_lossy(&content), true) {
+    let checked = !has_setting(read, value.at, "ignorehash");
+    match LeapTable::parse(&String::from_utf8_lossy(&content), checked) {
         Err(error) => say("L024", &format!("this is no table of leap seconds: {error}"), ""),
         Ok(table) if table.expires() <= now() => {
             let message = format!("the table of leap seconds has expired, on {}", Date::of(table.expires()));

@@ -10,8 +10,14 @@ use ntp_os::atomic_file::{ReplaceError, replace};
 
 use crate::exit::Failure;
 
-/// Old files kept for each configuration.
-const BACKUPS_KEPT: usize = 10;
+/// Where older versions go.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Backups<'a> {
+    /// The folder.
+    pub(crate) folder: &'a Path,
+    /// How many are kept of each file.
+    pub(crate) kept: usize,
+}
 
 /// A change that has been written and can be taken back.
 #[derive(Debug)]
@@ -21,6 +27,8 @@ pub(crate) struct Applied<'a> {
     new: &'a [u8],
     /// Where the old file is kept, if there was one.
     pub(crate) backup: Option<PathBuf>,
+    /// Whether it was kept there before.
+    was_kept: bool,
     /// The folder, if it was made for the file.
     folder: Option<&'a Path>,
     /// Held as long as the change may be taken back.
@@ -33,7 +41,7 @@ impl<'a> Applied<'a> {
         path: &'a Path,
         old: Option<&'a [u8]>,
         new: &'a [u8],
-        backups: &Path,
+        backups: &Backups<'_>,
     ) -> Result<Self, Failure> {
         let folder = if old.is_none() { make_folder(path)? } else { None };
         match Self::write_into_folder(path, old, new, backups) {
@@ -49,29 +57,57 @@ impl<'a> Applied<'a> {
         path: &'a Path,
         old: Option<&'a [u8]>,
         new: &'a [u8],
-        backups: &Path,
+        backups: &Backups<'_>,
     ) -> Result<Self, Failure> {
         let not_written = |error: ReplaceError| Failure::NotWritten(error.to_string());
         let lock = lock(path)?;
-        let backup = old.map(|old| back_up(path, old, backups)).transpose().map_err(|error| {
-            Failure::NotWritten(format!("the old file cannot be kept in {}: {error}", backups.display()))
-        })?;
         if old.is_none() && path.exists() {
             return Err(Failure::NotWritten(format!(
                 "{} was made by somebody else meanwhile",
                 path.display()
             )));
         }
-        replace(path, new, old, 0o644).map_err(not_written)?;
-        Ok(Self { path, old, new, backup, folder: None, _lock: lock })
+        let kept = old.map(|old| back_up(path, old, backups.folder)).transpose().map_err(|error| {
+            Failure::NotWritten(format!(
+                "the old file cannot be kept in {}: {error}; run as root, or name another backup-dir in the settings",
+                backups.folder.display()
+            ))
+        })?;
+        let was_kept = kept.as_ref().is_some_and(|(_, was_kept)| *was_kept);
+        let backup = kept.map(|(backup, _)| backup);
+        let applied = Self { path, old, new, backup, was_kept, folder: None, _lock: lock };
+        match replace(path, new, old, 0o644) {
+            Ok(()) => Ok(applied),
+            Err(error) => {
+                applied.forget_backup();
+                Err(not_written(error))
+            }
+        }
+    }
+
+    /// The change stays: of its older versions, those beyond the number kept are deleted.
+    pub(crate) fn settle(&self, backups: &Backups<'_>) {
+        for oldest in self::backups(self.path, backups.folder).iter().skip(backups.kept) {
+            // One too many is no harm.
+            drop(fs::remove_file(oldest));
+        }
+    }
+
+    /// What is in force again is no older version.
+    fn forget_backup(&self) {
+        if let Some(backup) = self.backup.as_ref().filter(|_| !self.was_kept) {
+            drop(fs::remove_file(backup));
+        }
     }
 
     /// Puts the old file back, unless somebody else has changed the new one.
     pub(crate) fn take_back(&self) -> Result<(), ReplaceError> {
         match self.old {
-            Some(old) => replace(self.path, old, Some(self.new), 0o644),
-            None => self.remove(),
+            Some(old) => replace(self.path, old, Some(self.new), 0o644)?,
+            None => self.remove()?,
         }
+        self.forget_backup();
+        Ok(())
     }
 }
 
@@ -151,11 +187,9 @@ impl Drop for Lock {
 fn lock(path: &Path) -> Result<Lock, Failure> {
     let refuse =
         |error: io::Error| Failure::NotWritten(format!("{} cannot be locked: {error}", path.display()));
-    let folder = match fs::canonicalize(path) {
-        Ok(real) => real.parent().unwrap_or_else(|| Path::new("/")).to_owned(),
-        // A file that does not exist yet, or a link that leads nowhere: the write will tell.
-        Err(_) => path.parent().unwrap_or_else(|| Path::new("/")).to_owned(),
-    };
+    // A file that does not exist yet, or a link that leads nowhere: the write will tell.
+    let real = fs::canonicalize(path).or_else(|_| std::path::absolute(path)).map_err(refuse)?;
+    let folder = real.parent().unwrap_or_else(|| Path::new("/"));
     let folder = File::open(folder).map_err(refuse)?;
     match folder.try_lock() {
         Ok(()) => Ok(Lock(folder)),
@@ -166,11 +200,14 @@ fn lock(path: &Path) -> Result<Lock, Failure> {
     }
 }
 
-/// Writes a copy into the folder of old files and deletes the oldest beyond the number kept.
-fn back_up(path: &Path, old: &[u8], folder: &Path) -> Result<PathBuf, String> {
+/// Writes a copy into the folder of old files, unless the newest there is one already.
+fn back_up(path: &Path, old: &[u8], folder: &Path) -> Result<(PathBuf, bool), String> {
     prepare(folder)?;
     let name = backup_name(path);
     let kept = backups(path, folder);
+    if let Some(newest) = kept.first().filter(|newest| fs::read(newest).is_ok_and(|kept| kept == old)) {
+        return Ok((newest.clone(), true));
+    }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     // The clock may be wrong, which is why one comes here: the newest version has the latest stamp.
     let newest = kept.first().and_then(|file| stamp_of(file, &name)).unwrap_or_default();
@@ -178,10 +215,7 @@ fn back_up(path: &Path, old: &[u8], folder: &Path) -> Result<PathBuf, String> {
     // Fixed width, so that names sort by age.
     let backup = folder.join(format!("{name}.{:012}.{:09}", stamp.as_secs(), stamp.subsec_nanos()));
     replace(&backup, old, None, 0o600).map_err(|error| error.to_string())?;
-    for oldest in kept.iter().skip(BACKUPS_KEPT - 1) {
-        fs::remove_file(oldest).map_err(|error| error.to_string())?;
-    }
-    Ok(backup)
+    Ok((backup, false))
 }
 
 /// A folder that nobody else can write into: what is brought back from it becomes the configuration.
@@ -225,14 +259,24 @@ mod tests {
         let path = folder.join("ntp.conf");
         let backups = folder.join("backup");
         fs::write(&path, "old").unwrap();
-        for _ in 0..15 {
-            let applied = Applied::write(&path, Some(b"old"), b"new", &backups).unwrap();
-            assert_eq!(fs::read(&path).unwrap(), b"new");
-            assert_eq!(fs::read(applied.backup.as_ref().unwrap()).unwrap(), b"old");
-            applied.take_back().unwrap();
-            assert_eq!(fs::read(&path).unwrap(), b"old");
+        let to = Backups { folder: &backups, kept: 10 };
+        for number in 0..15_u8 {
+            let (old, new) = (fs::read(&path).unwrap(), vec![b'0' + number]);
+            let applied = Applied::write(&path, Some(&old), &new, &to).unwrap();
+            assert_eq!(fs::read(applied.backup.as_ref().unwrap()).unwrap(), old);
+            applied.settle(&to);
         }
-        assert_eq!(fs::read_dir(&backups).unwrap().count(), BACKUPS_KEPT);
+        assert_eq!(fs::read_dir(&backups).unwrap().count(), 10);
+        // What did not work leaves the history as it was.
+        let newest = || super::backups(&path, &backups)[0].clone();
+        let before = newest();
+        for _ in 0..15 {
+            let old = fs::read(&path).unwrap();
+            let applied = Applied::write(&path, Some(&old), b"new", &to).unwrap();
+            applied.take_back().unwrap();
+            assert_eq!(fs::read(&path).unwrap(), old);
+        }
+        assert_eq!((fs::read_dir(&backups).unwrap().count(), newest()), (10, before));
         fs::remove_dir_all(&folder).unwrap();
     }
 
@@ -241,23 +285,24 @@ mod tests {
         let folder = scratch("names");
         let (one, other) = (folder.join("a/ntp.conf"), folder.join("b/ntp.conf"));
         let backups_in = folder.join("backup");
+        let to = Backups { folder: &backups_in, kept: 10 };
         for path in [&one, &other] {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, "old").unwrap();
         }
-        drop(Applied::write(&one, Some(b"old"), b"new", &backups_in).unwrap());
+        drop(Applied::write(&one, Some(b"old"), b"new", &to).unwrap());
         assert_eq!((backups(&one, &backups_in).len(), backups(&other, &backups_in).len()), (1, 0));
         // One from the future, as of a clock that has been set back since.
         let name = backup_name(&one);
         fs::write(backups_in.join(format!("{name}.900000000000.000000000")), "future").unwrap();
-        let applied = Applied::write(&one, Some(b"new"), b"newer", &backups_in).unwrap();
+        let applied = Applied::write(&one, Some(b"new"), b"newer", &to).unwrap();
         assert_eq!(backups(&one, &backups_in).first(), applied.backup.as_ref());
         drop(applied);
         std::os::unix::fs::symlink("/etc/passwd", backups_in.join(format!("{name}.999999999999.000000000")))
             .unwrap();
         assert_eq!(backups(&one, &backups_in).len(), 3);
         fs::set_permissions(&backups_in, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
-        let refused = Applied::write(&one, Some(b"newer"), b"x", &backups_in).unwrap_err();
+        let refused = Applied::write(&one, Some(b"newer"), b"x", &to).unwrap_err();
         assert!(refused.to_string().contains("others may write"), "{refused}");
         fs::remove_dir_all(&folder).unwrap();
     }
@@ -265,13 +310,14 @@ mod tests {
     #[test]
     fn somebody_elses_change_is_never_overwritten() {
         let folder = scratch("race");
-        let path = folder.join("ntp.conf");
+        let (path, kept_in) = (folder.join("ntp.conf"), folder.join("backup"));
+        let to = Backups { folder: &kept_in, kept: 10 };
         fs::write(&path, "theirs").unwrap();
-        let failure = Applied::write(&path, Some(b"old"), b"new", &folder.join("backup")).unwrap_err();
+        let failure = Applied::write(&path, Some(b"old"), b"new", &to).unwrap_err();
         assert!(failure.to_string().contains("somebody else"), "{failure}");
         fs::write(&path, "old").unwrap();
-        let applied = Applied::write(&path, Some(b"old"), b"new", &folder.join("backup")).unwrap();
-        let second = Applied::write(&path, Some(b"new"), b"newer", &folder.join("backup")).unwrap_err();
+        let applied = Applied::write(&path, Some(b"old"), b"new", &to).unwrap();
+        let second = Applied::write(&path, Some(b"new"), b"newer", &to).unwrap_err();
         assert!(second.to_string().contains("another ntpctl"), "{second}");
         fs::write(&path, "theirs").unwrap();
         assert!(applied.take_back().is_err());

@@ -3,14 +3,14 @@
 
 use std::io::{IsTerminal as _, Write, stdout};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anstream::adapter::strip_str;
 use anstyle::{AnsiColor, Style};
 use ntp_conf::{Diagnostic, Severity, lint};
 use similar::{ChangeTag, TextDiff};
 
-use crate::apply::Applied;
+use crate::apply::{Applied, Backups};
 use crate::cli::Apply;
 use crate::exit::{Exit, Failure};
 use crate::file;
@@ -34,6 +34,9 @@ pub(crate) struct Change<'a> {
     pub(crate) new: &'a [u8],
     /// What must then be true of the daemon.
     pub(crate) expected: Vec<Expectation>,
+    /// Whether it is made even if the new file has errors that the old one has not: an older version may
+    /// be all that is left.
+    pub(crate) whatever: bool,
 }
 
 /// Carries it out.
@@ -57,7 +60,8 @@ pub(crate) fn carry_out(
     }
     let interrupt = Interrupt::watch()
         .map_err(|error| Failure::NotWritten(format!("signals cannot be watched: {error}")))?;
-    let applied = Applied::write(change.path, change.old, change.new, &settings.backup_dir)?;
+    let backups = Backups { folder: &settings.backup_dir, kept: settings.backups_kept };
+    let applied = Applied::write(change.path, change.old, change.new, &backups)?;
     let place = change.path.display();
     match &applied.backup {
         Some(backup) => {
@@ -68,9 +72,14 @@ pub(crate) fn carry_out(
     }
     if apply.no_restart {
         say(out, "ntpd was not restarted, as asked: the change is in force after its next start");
+        applied.settle(&backups);
         return Ok(Exit::Done);
     }
-    put_in_force(change, apply, settings, &applied, &interrupt, out)
+    let outcome = put_in_force(change, apply, settings, &applied, &interrupt, out);
+    if outcome.is_ok() {
+        applied.settle(&backups);
+    }
+    outcome
 }
 
 /// Errors that were there before do not stop an edit elsewhere; new ones do.
@@ -94,7 +103,7 @@ fn refuse_new_errors(change: &Change<'_>, main: &Path, out: &mut dyn Write) -> R
             None => errors += usize::from(finding.severity == Severity::Error),
         }
     }
-    if errors > 0 {
+    if errors > 0 && !change.whatever {
         return Err(Failure::Refused(format!("{} would have errors", change.path.display())));
     }
     let old = file::errors(&after).len();
@@ -180,13 +189,23 @@ fn put_in_force(
         return Err(Failure::RestartFailed(undo(format!("ntpd did not start with the new file: {reason}"))));
     }
     let timeout = Duration::from_secs(apply.wait.unwrap_or(settings.answer_timeout));
+    // One after the other, but all within the time that was given.
+    let deadline = Instant::now() + timeout;
     for expectation in &change.expected {
         say(out, &format!("waiting up to {} s: {}", timeout.as_secs(), expectation.hope()));
         let progress = Progress::new(stdout().is_terminal());
-        match wait_for(settings.daemon, expectation, timeout, interrupt, progress) {
+        match wait_for(settings.daemon, expectation, deadline, interrupt, progress) {
             Ok(()) => say(out, &expectation.success()),
             Err(reason) => return Err(Failure::NoAnswer(undo(reason))),
         }
+    }
+    // What the daemon has read, it does not tell; a server that answers is proof enough.
+    if apply.config != settings.config && change.expected == [Expectation::Serves] {
+        let config = apply.config.display();
+        say(
+            out,
+            &format!("note: whether ntpd reads {config} is not known; `config` in the settings would say so"),
+        );
     }
     show_peers(settings, out);
     Ok(Exit::Done)

@@ -10,12 +10,10 @@ use crate::advice::of_files;
 use crate::cli::{Check, Daemon};
 use crate::exit::{Exit, Failure};
 use crate::file;
+use crate::settings::Settings;
 
 /// Findings printed; more would hide the first ones.
 const FINDINGS_SHOWN: usize = 100;
-
-/// Where the configuration is.
-const PATH: &str = "/etc/ntp.conf";
 
 /// One file's findings, for programs.
 #[derive(Debug, Serialize)]
@@ -52,10 +50,10 @@ impl Finding {
     }
 }
 
-pub(crate) fn run(request: &Check, out: &mut dyn Write) -> Result<Exit, Failure> {
+pub(crate) fn run(request: &Check, settings: &Settings, out: &mut dyn Write) -> Result<Exit, Failure> {
     let mut files: Vec<PathBuf> = request.files.iter().chain(&request.config).cloned().collect();
     if files.is_empty() {
-        files.push(PathBuf::from(PATH));
+        files.push(settings.config.clone());
     }
     let mut worst = None;
     for path in &files {
@@ -82,9 +80,12 @@ fn findings(path: &Path, request: &Check) -> Result<Vec<Diagnostic>, Failure> {
     // For `check`, a file that cannot be read is one with an error.
     let read =
         file::read_all(path, request.max_size).map_err(|failure| Failure::Usage(failure.to_string()))?;
+    // What could not be read, nobody can judge.
+    let unread =
+        || read.diagnostics.iter().filter(|finding| matches!(finding.code, "E009" | "E010")).cloned();
     Ok(match request.target {
-        Daemon::Classic => check_for(Dialect::Classic, &read),
-        Daemon::Ntpsec => check_for(Dialect::Ntpsec, &read),
+        Daemon::Classic => unread().chain(check_for(Dialect::Classic, &read)).collect(),
+        Daemon::Ntpsec => unread().chain(check_for(Dialect::Ntpsec, &read)).collect(),
         Daemon::Ours => {
             let advice = lint(&read).into_iter().chain(of_files(path, &read));
             read.diagnostics.iter().cloned().chain(advice).collect()

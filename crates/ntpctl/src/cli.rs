@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::builder::PossibleValuesParser;
+use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use ntp_conf::edit::SETTABLE;
+use ntp_conf::schema;
 
 /// Edits ntp.conf without disturbing it, restarts ntpd, and checks that the edit works.
 #[derive(Clone, Debug, Parser)]
@@ -32,9 +35,9 @@ pub enum Command {
     /// Remove a server
     RemoveServer(RemoveServer),
     /// Take the comment sign off a server
-    EnableServer(OneServer),
+    EnableServer(EnableServer),
     /// Comment a server out
-    DisableServer(OneServer),
+    DisableServer(DisableServer),
     /// Put another server in the place of one; its options stay
     ReplaceServer(ReplaceServer),
     /// Have these servers and no others
@@ -75,11 +78,68 @@ pub enum Command {
     Simulate(Simulate),
 }
 
+/// The command line with the words that may stand in an ntp.conf, for completions: the commands
+/// themselves take any word and say what is wrong with it.
+pub(crate) fn with_the_words_of_ntp_conf() -> clap::Command {
+    let options = || {
+        let server = schema::entry("server");
+        server.into_iter().flat_map(|entry| entry.settings).map(|setting| setting.name)
+    };
+    let directives = || schema::entries().map(|entry| entry.name).collect();
+    let mut command = Options::command();
+    for (name, argument, words) in [
+        ("add-server", "options", options().collect()),
+        ("set-option", "option", options().collect()),
+        ("unset-option", "option", options().collect()),
+        ("set", "words", SETTABLE.to_vec()),
+        ("unset", "words", SETTABLE.to_vec()),
+        ("explain", "words", directives()),
+    ] {
+        command = command.mut_subcommand(name, |command| {
+            command.mut_args(|given| {
+                let is_it = given.get_id() == argument;
+                if is_it { given.value_parser(PossibleValuesParser::new(words.clone())) } else { given }
+            })
+        });
+    }
+    command
+}
+
+impl Command {
+    /// The configuration file that a command is about.
+    pub(crate) const fn config_mut(&mut self) -> Option<&mut PathBuf> {
+        Some(match self {
+            Self::AddServer(request) => &mut request.apply.config,
+            Self::RemoveServer(request) => &mut request.apply.config,
+            Self::EnableServer(request) => &mut request.apply.config,
+            Self::DisableServer(request) => &mut request.apply.config,
+            Self::ReplaceServer(request) => &mut request.apply.config,
+            Self::SetServers(request) => &mut request.apply.config,
+            Self::SetOption(request) => &mut request.apply.config,
+            Self::UnsetOption(request) => &mut request.apply.config,
+            Self::Set(request) | Self::Unset(request) => &mut request.apply.config,
+            Self::Rollback(request) => &mut request.apply.config,
+            Self::List(request) => &mut request.target.config,
+            Self::Explain(request) => &mut request.target.config,
+            Self::Diff(request) => &mut request.target.config,
+            Self::Log(request) => &mut request.target.config,
+            Self::Check(_)
+            | Self::Import(_)
+            | Self::Status(_)
+            | Self::Query(_)
+            | Self::Restart
+            | Self::Manual
+            | Self::Completions(_)
+            | Self::Simulate(_) => return None,
+        })
+    }
+}
+
 /// Which file.
 #[derive(Clone, Debug, Args)]
 pub struct Target {
     /// Configuration file
-    #[arg(short = 'c', long = "config", value_name = "FILE", default_value = "/etc/ntp.conf")]
+    #[arg(short = 'c', long = "config", value_name = "FILE", default_value = crate::settings::CONFIG)]
     pub config: PathBuf,
 }
 
@@ -88,7 +148,7 @@ pub struct Target {
 #[expect(clippy::struct_excessive_bools, reason = "independent switches of a command line")]
 pub struct Apply {
     /// Configuration file
-    #[arg(short = 'c', long = "config", value_name = "FILE", default_value = "/etc/ntp.conf")]
+    #[arg(short = 'c', long = "config", value_name = "FILE", default_value = crate::settings::CONFIG)]
     pub config: PathBuf,
     /// Write into ntp.d/ntpctl.conf beside the configuration file, not into the file itself
     #[arg(long)]
@@ -186,9 +246,23 @@ pub struct RemoveServer {
     pub apply: Apply,
 }
 
-/// `enable-server`, `disable-server`
+/// `enable-server`
 #[derive(Clone, Debug, Args)]
-pub struct OneServer {
+pub struct EnableServer {
+    /// Name or address of the server
+    #[arg(value_name = "NAME")]
+    pub host: String,
+    /// The line to enable, where several name the server
+    #[arg(long, value_name = "N")]
+    pub line: Option<usize>,
+    /// How
+    #[command(flatten)]
+    pub apply: Apply,
+}
+
+/// `disable-server`
+#[derive(Clone, Debug, Args)]
+pub struct DisableServer {
     /// Name or address of the server
     #[arg(value_name = "NAME")]
     pub host: String,

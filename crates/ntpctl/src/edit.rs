@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 
 use ntp_conf::directive::{AddressFamily, Role, Source};
 use ntp_conf::edit::{self, Conflict, EditError, NewServer, Plan, canonical_host};
-use ntp_conf::{Document, Placed, drop_in_directory, effective, lines_of, schema};
+use ntp_conf::{At, Document, Placed, drop_in_directory, has_setting, lines_of, schema};
 
 use crate::change::{Change, carry_out};
 use crate::cli::{
-    AddServer, Apply, OneServer, RemoveServer, ReplaceServer, SetOption, SetServers, SetValue, UnsetOption,
+    AddServer, Apply, DisableServer, EnableServer, RemoveServer, ReplaceServer, SetOption, SetServers,
+    SetValue, UnsetOption,
 };
 use crate::exit::{Exit, Failure};
 use crate::file;
@@ -52,31 +53,37 @@ pub(crate) fn add_server(request: &AddServer, context: &mut Context<'_>) -> Outc
         host: request.host.clone(),
         options,
     };
-    server.check().map_err(|error| Failure::Usage(error.to_string()))?;
+    let wanted = server.check().map_err(|error| Failure::Usage(error.to_string()))?;
     let conflict = match (request.replace, request.merge) {
         (true, _) => Conflict::Replace,
         (_, true) => Conflict::Merge,
         _ => Conflict::Refuse,
     };
     if request.apply.drop_in
-        && let Some(place) = named_elsewhere(&request.apply, &request.host)?
+        && let Some((place, there)) = named_elsewhere(&request.apply, &wanted)?
     {
+        if (there.role, &there.options) != (wanted.role, &wanted.options) {
+            let reason = format!("{place}: {} is already there with other options", request.host);
+            return Err(Failure::Refused(reason));
+        }
         writeln!(context.out, "{place}: {} is already there; nothing to do", request.host)?;
         return Ok(Exit::Done);
     }
     let path = place_of(&request.apply, Some(&request.host), false)?;
-    let answers = |new: &Document| vec![Expectation::answers_in(new, &request.host)];
+    let answers = |new: &Document| vec![Expectation::answers_as(new, &wanted)];
     perform(&path, &request.apply, answers, context, |document| edit::add_server(document, &server, conflict))
 }
 
-/// Where a file that `--drop-in` does not write names a host.
-fn named_elsewhere(apply: &Apply, host: &str) -> Result<Option<String>, Failure> {
+/// The same server in a file that `--drop-in` does not write.
+fn named_elsewhere(apply: &Apply, wanted: &Source) -> Result<Option<(String, Source)>, Failure> {
     let configuration = file::read_all(&apply.config, ntp_conf::FILE_LEN_MAX)?.configuration;
     let own = own_file(&apply.config, true);
-    let is_host = |source: &&Placed<_>| is_source(source, host);
-    let found =
-        configuration.sources.iter().find(is_host).filter(|source| configuration.file(source.at) != own);
-    Ok(found.map(|source| configuration.place(source.at)))
+    let port = |source: &Source| source.options.port.unwrap_or(123);
+    let found = configuration.sources.iter().find(|source| {
+        let same = (source.value.family, port(&source.value)) == (wanted.family, port(wanted));
+        is_source(source, &wanted.host) && same && configuration.file(source.at) != own
+    });
+    Ok(found.map(|source| (configuration.place(source.at), source.value.clone())))
 }
 
 fn is_source(source: &Placed<Source>, host: &str) -> bool {
@@ -122,13 +129,15 @@ fn name_its_rules(path: &Path, request: &RemoveServer, context: &mut Context<'_>
     Ok(())
 }
 
-pub(crate) fn enable_server(request: &OneServer, context: &mut Context<'_>) -> Outcome {
+pub(crate) fn enable_server(request: &EnableServer, context: &mut Context<'_>) -> Outcome {
     let path = place_of(&request.apply, Some(&request.host), true)?;
-    let answers = |new: &Document| vec![Expectation::answers_in(new, &request.host)];
-    perform(&path, &request.apply, answers, context, |document| edit::enable_server(document, &request.host))
+    let answers = |new: &Document| Expectation::answers_in(new, &request.host);
+    let plan = |document: &Document| edit::enable_server(document, &request.host, request.line);
+    // What was switched off comes back as it was, whatever is wrong with it.
+    perform_whatever(&path, &request.apply, answers, context, plan, true)
 }
 
-pub(crate) fn disable_server(request: &OneServer, context: &mut Context<'_>) -> Outcome {
+pub(crate) fn disable_server(request: &DisableServer, context: &mut Context<'_>) -> Outcome {
     let path = place_of(&request.apply, Some(&request.host), false)?;
     let gone = Expectation::Gone { host: request.host.clone() };
     perform(
@@ -143,7 +152,9 @@ pub(crate) fn disable_server(request: &OneServer, context: &mut Context<'_>) -> 
 pub(crate) fn replace_server(request: &ReplaceServer, context: &mut Context<'_>) -> Outcome {
     let path = place_of(&request.apply, Some(&request.old), false)?;
     let expected = |new: &Document| {
-        vec![Expectation::answers_in(new, &request.new), Expectation::Gone { host: request.old.clone() }]
+        let mut expected = Expectation::answers_in(new, &request.new);
+        expected.push(Expectation::Gone { host: request.old.clone() });
+        expected
     };
     perform(&path, &request.apply, expected, context, |document| {
         edit::replace_server(document, &request.old, &request.new)
@@ -163,7 +174,7 @@ pub(crate) fn set_servers(request: &SetServers, context: &mut Context<'_>) -> Ou
     let path = place_of(&request.apply, None, false)?;
     warn_of_others(&path, request, context)?;
     let expected =
-        |new: &Document| request.hosts.iter().map(|host| Expectation::answers_in(new, host)).collect();
+        |new: &Document| request.hosts.iter().flat_map(|host| Expectation::answers_in(new, host)).collect();
     perform(&path, &request.apply, expected, context, |document| edit::set_servers(document, &servers))
 }
 
@@ -187,7 +198,7 @@ pub(crate) fn set_option(request: &SetOption, context: &mut Context<'_>) -> Outc
     // Of these the server itself must take notice.
     let reaches_it = ["key", "port", "version"].contains(&request.option.as_str());
     let expected = |new: &Document| {
-        vec![if reaches_it { Expectation::answers_in(new, &request.host) } else { Expectation::Serves }]
+        if reaches_it { Expectation::answers_in(new, &request.host) } else { vec![Expectation::Serves] }
     };
     perform(&path, &request.apply, expected, context, |document| {
         edit::set_option(document, &request.host, &request.option, request.value.as_deref())
@@ -206,36 +217,52 @@ pub(crate) fn unset_option(request: &UnsetOption, context: &mut Context<'_>) -> 
 }
 
 pub(crate) fn set(request: &SetValue, context: &mut Context<'_>) -> Outcome {
-    on_value(request, context, edit::set)
+    on_value(request, context, edit::set, false)
 }
 
 pub(crate) fn unset(request: &SetValue, context: &mut Context<'_>) -> Outcome {
-    on_value(request, context, edit::unset)
+    on_value(request, context, edit::unset, true)
 }
 
 fn on_value(
     request: &SetValue,
     context: &mut Context<'_>,
     plan: fn(&Document, &[String]) -> Result<Plan, EditError>,
+    only_place: bool,
 ) -> Outcome {
     let own = || own_file(&request.apply.config, request.apply.drop_in);
-    let path = place_of_value(request)?.unwrap_or_else(own);
+    let places = places_of_value(request)?;
+    if only_place
+        && let [first, .., last] = places.as_slice()
+        && first.0 != last.0
+    {
+        let reason = format!("{} and {} set it: edit one of them first, with -c", first.1, last.1);
+        return Err(Failure::Refused(reason));
+    }
+    let path = places.into_iter().next_back().map_or_else(own, |(path, _)| path);
     let expected = |_: &Document| vec![Expectation::Serves];
     perform(&path, &request.apply, expected, context, |document| plan(document, &request.words))
 }
 
-/// The file in which the value stands that counts, or the last line of its directive.
-fn place_of_value(request: &SetValue) -> Result<Option<PathBuf>, Failure> {
+/// The files in which a value stands, the one that counts last; if it stands nowhere, the file with the
+/// last line of its directive.
+fn places_of_value(request: &SetValue) -> Result<Vec<(PathBuf, String)>, Failure> {
     if request.apply.drop_in {
-        return Ok(None);
+        return Ok(Vec::new());
     }
-    let Some(entry) = request.words.first().and_then(|word| schema::entry(word)) else { return Ok(None) };
+    let Some(entry) = request.words.first().and_then(|word| schema::entry(word)) else {
+        return Ok(Vec::new());
+    };
     let read = file::read_all(&request.apply.config, ntp_conf::FILE_LEN_MAX)?;
     let name = request.words.get(1).map(String::as_str).filter(|_| entry.needs_setting);
-    let values = effective(&read, entry);
-    let own = values.iter().rfind(|value| value.setting == name).map(|value| value.at);
-    let at = own.or_else(|| lines_of(&read, entry).last());
-    Ok(at.map(|at| read.configuration.file(at).to_owned()))
+    let lines: Vec<At> = lines_of(&read, entry).collect();
+    let mut own: Vec<At> =
+        lines.iter().copied().filter(|at| name.is_none_or(|name| has_setting(&read, *at, name))).collect();
+    if own.is_empty() {
+        own.extend(lines.last());
+    }
+    let place = |at: At| (read.configuration.file(at).to_owned(), read.configuration.place(at));
+    Ok(own.into_iter().map(place).collect())
 }
 
 /// Where a change belongs: the file that holds the host's line, which may be an included one; else
@@ -259,10 +286,8 @@ fn place_of(apply: &Apply, host: Option<&str>, commented: bool) -> Result<PathBu
             }
         };
     }
-    let is_off = |document: &&Document| {
-        let mut off = document.lines().filter_map(|line| edit::commented_source(&line));
-        off.any(|source| canonical_host(&source.host) == canonical_host(host))
-    };
+    let is_off =
+        |document: &&Document| document.lines().any(|line| edit::switched_off(&line, host).is_some());
     let files = configuration.files.iter().zip(&read.documents);
     let found = files.filter(|_| commented).find(|(_, document)| is_off(document));
     Ok(found.map_or_else(|| apply.config.clone(), |(path, _)| path.clone()))
@@ -275,6 +300,18 @@ fn perform(
     expected: impl FnOnce(&Document) -> Vec<Expectation>,
     context: &mut Context<'_>,
     plan: impl FnOnce(&Document) -> Result<Plan, EditError>,
+) -> Outcome {
+    perform_whatever(path, apply, expected, context, plan, false)
+}
+
+/// The same; `whatever` says whether new errors are no reason against it.
+fn perform_whatever(
+    path: &Path,
+    apply: &Apply,
+    expected: impl FnOnce(&Document) -> Vec<Expectation>,
+    context: &mut Context<'_>,
+    plan: impl FnOnce(&Document) -> Result<Plan, EditError>,
+    whatever: bool,
 ) -> Outcome {
     let old = if apply.drop_in { file::read_if_there(path)? } else { Some(file::read(path)?) };
     file::refuse_foreign(path, old.as_deref().unwrap_or_default())?;
@@ -296,6 +333,6 @@ fn perform(
     }
     let new = plan.apply(&document);
     let expected = expected(&Document::parse(&new));
-    let change = Change { path, old: old.as_deref(), new: &new, expected };
+    let change = Change { path, old: old.as_deref(), new: &new, expected, whatever };
     carry_out(&change, apply, context.settings, context.out)
 }

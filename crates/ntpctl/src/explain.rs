@@ -6,7 +6,7 @@ use std::io::Write;
 use std::net::IpAddr;
 
 use ntp_conf::directive::{AddressFamily, Restrict, RestrictTarget};
-use ntp_conf::schema::{self, Entry, Setting, Support, Treatment};
+use ntp_conf::schema::{self, Entry, Setting, Support, Treatment, Value};
 use ntp_conf::{
     Dialect, Document, Placed, Read, directive, drop_in_directory, effective, lines_of, syntax_error,
     understood,
@@ -65,7 +65,9 @@ fn about(setting: &Setting) -> String {
     let default = default.map(|default| format!("; default {default}"));
     let remarks = [support(setting.support), treatment(setting.treatment)].into_iter().flatten();
     let remarks = remarks.map(|words| format!(" ({})", words.trim_end_matches('.').to_lowercase()));
-    [setting.meaning.to_owned()].into_iter().chain(default).chain(remarks).collect()
+    let range = setting.value.filter(|value| !matches!(value, Value::Text));
+    let range = range.map(|value| format!("; {}", value.described()));
+    [setting.meaning.to_owned()].into_iter().chain(range).chain(default).chain(remarks).collect()
 }
 
 fn support(support: Support) -> Option<String> {

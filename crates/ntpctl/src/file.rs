@@ -11,6 +11,9 @@ use ntpd::load_files;
 use crate::exit::Failure;
 use crate::printable;
 
+/// So few lines that nobody understands are mistakes, not another kind of file.
+const STRANGE_LINES_MIN: usize = 3;
+
 /// Of what makes no sense, the first lines say enough.
 const ERRORS_SHOWN: usize = 5;
 
@@ -104,8 +107,8 @@ pub(crate) fn refuse_foreign(path: &Path, content: &[u8]) -> Result<(), Failure>
 /// Why a file must not be edited by hand or by us, if somebody else makes it.
 fn foreign_owner(content: &[u8]) -> Option<&'static str> {
     let text = String::from_utf8_lossy(content);
-    let head: String = text.lines().take(10).collect::<Vec<&str>>().join("\n");
-    if head.contains("This file was copied from") {
+    let first = text.lines().next().unwrap_or_default();
+    if first.starts_with('#') && first.contains("This file was copied from") {
         return Some("it is made anew at every DHCP event; edit the file that its first line names");
     }
     let code = || text.lines().filter(|line| !line.trim_start().starts_with('#'));
@@ -125,15 +128,16 @@ pub(crate) fn refuse_if_no_configuration(path: &Path, content: &[u8]) -> Result<
     let name = path.display().to_string();
     let (mut understood, mut wrong) = (0, Vec::new());
     for (index, line) in document.lines().enumerate().filter(|(_, line)| !line.tokens().is_empty()) {
-        // A line of which something is left is one of ntp.conf.
+        // A line that begins with a word of the language is one of ntp.conf, whatever follows.
         let meaning = interpret_line(&name, index + 1, &line);
-        let error = meaning.diagnostics.into_iter().find(|finding| finding.severity == Severity::Error);
+        let strange = |finding: &Diagnostic| matches!(finding.code, "E001" | "E002");
+        let error = meaning.diagnostics.into_iter().find(strange);
         match error.filter(|_| meaning.directive.is_none()) {
             Some(error) => wrong.push(error),
             None => understood += 1,
         }
     }
-    if wrong.len() <= understood {
+    if wrong.len() <= understood || wrong.len() < STRANGE_LINES_MIN {
         return Ok(());
     }
     let shown: Vec<String> = wrong.iter().take(ERRORS_SHOWN).map(ToString::to_string).collect();
@@ -164,6 +168,7 @@ mod tests {
             foreign_owner(b"# This file was copied from /etc/ntp.conf with the server options changed\n")
                 .is_some()
         );
+        assert!(foreign_owner(b"server a\n# This file was copied from box7\n").is_none());
         assert!(foreign_owner(b"server {{ ntp_server }}\n").is_some());
         assert!(foreign_owner(b"# {{ only a comment }}\nserver a\n").is_none());
         assert_eq!(managed_by(b"# Managed by Puppet\nserver a\n").as_deref(), Some("Managed by Puppet"));

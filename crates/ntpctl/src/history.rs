@@ -53,7 +53,8 @@ pub(crate) fn rollback(
     }
     file::refuse_foreign(path, old.as_deref().unwrap_or_default())?;
     writeln!(out, "going back to the version of {}", when(&wanted))?;
-    let change = Change { path, old: old.as_deref(), new: &new, expected: vec![Expectation::Serves] };
+    let change =
+        Change { path, old: old.as_deref(), new: &new, expected: vec![Expectation::Serves], whatever: true };
     carry_out(&change, &request.apply, settings, out)
 }
 

@@ -28,8 +28,7 @@ mod status;
 mod verify;
 
 use std::io::{self, Write};
-
-use clap::CommandFactory as _;
+use std::path::Path;
 
 pub use import::import_text;
 
@@ -50,7 +49,12 @@ pub fn run(options: &Options) -> Exit {
             return Exit::Usage;
         }
     };
-    let outcome = obey(&options.command, &settings, &mut out);
+    let mut command = options.command.clone();
+    // Who names no file means the settings' one.
+    if let Some(config) = command.config_mut().filter(|config| *config == Path::new(settings::CONFIG)) {
+        config.clone_from(&settings.config);
+    }
+    let outcome = obey(&command, &settings, &mut out);
     drop(out.flush());
     match outcome {
         Ok(exit) => exit,
@@ -80,7 +84,7 @@ fn obey(command: &Command, settings: &Settings, out: &mut dyn Write) -> Result<E
         Command::Set(request) => edit::set(request, context),
         Command::Unset(request) => edit::unset(request, context),
         Command::List(request) => list::run(request, settings, context.out),
-        Command::Check(request) => check::run(request, context.out),
+        Command::Check(request) => check::run(request, settings, context.out),
         Command::Explain(request) => explain::run(request, context.out),
         Command::Diff(request) => history::diff(request, settings, context.out),
         Command::Log(request) => history::log(request, settings, context.out),
@@ -94,7 +98,12 @@ fn obey(command: &Command, settings: &Settings, out: &mut dyn Write) -> Result<E
             Ok(Exit::Done)
         }
         Command::Completions(request) => {
-            clap_complete::generate(request.shell, &mut Options::command(), "ntpctl", context.out);
+            clap_complete::generate(
+                request.shell,
+                &mut cli::with_the_words_of_ntp_conf(),
+                "ntpctl",
+                context.out,
+            );
             Ok(Exit::Done)
         }
         Command::Simulate(request) => simulate::run(request, context.out),

@@ -1,8 +1,9 @@
 //! Restarting the daemon, and knowing whether it worked.
 
-use std::io::Read as _;
+use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -108,9 +109,16 @@ fn execute<S: AsRef<std::ffi::OsStr>>(program: &str, arguments: &[S]) -> Result<
             None => thread::sleep(INTERVAL),
         }
     };
-    let text = |part: Option<std::sync::mpsc::Receiver<String>>| {
+    let text = |part: Option<mpsc::Receiver<Vec<u8>>>| {
+        let (mut bytes, deadline) = (Vec::new(), Instant::now() + INTERVAL * 10);
         // A daemon that the command left behind may hold the pipe open: what came by now is enough.
-        part.and_then(|part| part.recv_timeout(INTERVAL * 10).ok()).unwrap_or_default()
+        while let Some(part) = &part {
+            let Ok(more) = part.recv_timeout(deadline.saturating_duration_since(Instant::now())) else {
+                break;
+            };
+            bytes.extend(more.into_iter().take(OUTPUT_MAX.saturating_sub(bytes.len())));
+        }
+        String::from_utf8_lossy(&bytes).into_owned()
     };
     if status.success() {
         return Ok(text(output));
@@ -121,14 +129,19 @@ fn execute<S: AsRef<std::ffi::OsStr>>(program: &str, arguments: &[S]) -> Result<
 }
 
 /// The most output that is kept.
-const OUTPUT_MAX: u64 = 16_384;
+const OUTPUT_MAX: usize = 16_384;
 
-fn collect(pipe: impl std::io::Read + Send + 'static) -> std::sync::mpsc::Receiver<String> {
-    let (sender, receiver) = std::sync::mpsc::channel();
+/// Reads a pipe to its end, so that whoever writes never has to wait.
+fn collect(mut pipe: impl Read + Send + 'static) -> mpsc::Receiver<Vec<u8>> {
+    let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
-        let mut bytes = Vec::new();
-        drop(pipe.take(OUTPUT_MAX).read_to_end(&mut bytes));
-        sender.send(String::from_utf8_lossy(&bytes).into_owned())
+        let mut buffer = [0; 4096];
+        while let Ok(length) = pipe.read(&mut buffer)
+            && length > 0
+        {
+            // Nobody may listen any more, and the pipe is read all the same.
+            drop(sender.send(buffer.get(..length).unwrap_or_default().to_vec()));
+        }
     });
     receiver
 }
@@ -143,6 +156,10 @@ mod tests {
         let error = execute("/bin/sh", &["-c", "echo no such unit >&2; exit 5"]).unwrap_err();
         assert_eq!(error, "/bin/sh: no such unit");
         assert!(execute::<&str>("/nonexistent", &[]).unwrap_err().contains("cannot be run"));
+        let left_behind = execute("/bin/sh", &["-c", "(sleep 5)& echo why >&2; exit 1"]).unwrap_err();
+        assert_eq!(left_behind, "/bin/sh: why");
+        let chatty = execute("/bin/sh", &["-c", "head -c 1000000 /dev/zero | tr '\\0' x"]).unwrap();
+        assert_eq!(chatty.len(), OUTPUT_MAX);
         assert!(execute("/bin/sh", &["-c", "exit 7"]).unwrap_err().contains('7'));
     }
 }

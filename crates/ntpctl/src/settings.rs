@@ -10,6 +10,12 @@ use serde::Deserialize;
 /// Where the settings are.
 const PATH: &str = "/etc/ntpctl.toml";
 
+/// The machine's configuration file.
+pub(crate) const CONFIG: &str = "/etc/ntp.conf";
+
+/// How many older versions of a file may be kept.
+const BACKUPS_RANGE: RangeInclusive<usize> = 1..=1000;
+
 /// The longest settings file.
 const LENGTH_MAX: usize = 65_536;
 
@@ -28,8 +34,12 @@ pub(crate) struct Settings {
     pub(crate) daemon: SocketAddr,
     /// How many seconds a new server has to answer.
     pub(crate) answer_timeout: u64,
+    /// The configuration file that is meant where none is named.
+    pub(crate) config: PathBuf,
     /// Where old files are kept.
     pub(crate) backup_dir: PathBuf,
+    /// How many of each.
+    pub(crate) backups_kept: usize,
     /// Copies of the configuration with DHCP's servers, which go before it while they exist.
     pub(crate) dhcp_files: Vec<PathBuf>,
 }
@@ -41,7 +51,9 @@ impl Default for Settings {
             restart_command: None,
             daemon: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 123),
             answer_timeout: 20,
+            config: PathBuf::from(CONFIG),
             backup_dir: PathBuf::from("/var/backups/ntp"),
+            backups_kept: 10,
             dhcp_files: ["/run/ntp.conf.dhcp", "/run/ntpsec/ntp.conf.dhcp"].map(PathBuf::from).to_vec(),
         }
     }
@@ -66,7 +78,7 @@ impl Settings {
 
     /// A word about each of those that exist, if `config` is the machine's own.
     pub(crate) fn warnings_of_dhcp(&self, config: &Path) -> impl Iterator<Item = String> {
-        let own = config == Path::new("/etc/ntp.conf");
+        let own = config == Path::new(CONFIG);
         self.dhcp_files.iter().filter(move |file| own && file.exists()).map(|file| {
             format!("{} is in force as long as it exists: DHCP's servers come first", file.display())
         })
@@ -75,9 +87,17 @@ impl Settings {
     fn parse(text: &str) -> Result<Self, String> {
         let settings: Self = toml::from_str(text).map_err(|error| error.to_string())?;
         match &settings.restart_command {
-            Some(words) if words.is_empty() => Err("restart-command is empty".to_owned()),
+            Some(words) if words.first().is_none_or(String::is_empty) => {
+                Err("restart-command is empty".to_owned())
+            }
+            _ if !settings.backup_dir.is_absolute() || !settings.config.is_absolute() => {
+                Err("backup-dir and config must be whole paths, from /".to_owned())
+            }
             _ if !TIMEOUT_RANGE.contains(&settings.answer_timeout) => {
                 Err("answer-timeout must be 1 to 3600 seconds".to_owned())
+            }
+            _ if !BACKUPS_RANGE.contains(&settings.backups_kept) => {
+                Err("backups-kept must be 1 to 1000".to_owned())
             }
             _ if settings.unit.starts_with('-') => Err(format!("\"{}\" is no unit's name", settings.unit)),
             _ => Ok(settings),
@@ -101,6 +121,9 @@ mod tests {
             ("unit = \"--force\"", "--force"),
             ("answer-timeout = 9223372036854775807", "3600"),
             ("answer-timeout = 0", "3600"),
+            ("backups-kept = 0", "1000"),
+            ("backup-dir = \"rel\"", "whole paths"),
+            ("restart-command = [\"\"]", "restart-command"),
             ("= 5", "TOML"),
         ] {
             let error = Settings::parse(text).unwrap_err();

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ntp_conf::directive::{Directive, Role, Source, interpret};
+use ntp_conf::directive::{AddressFamily, Directive, Role, Source, interpret};
 use ntp_conf::edit::canonical_host;
 use ntp_conf::{Document, Line};
 use ntpq::client::{Client, ClientError};
@@ -32,8 +32,8 @@ enum Standing {
 pub(crate) enum Expectation {
     /// It answers.
     Serves,
-    /// A server answers it.
-    Answers { host: String, port: u16 },
+    /// A server answers it, at an address of that family.
+    Answers { host: String, port: u16, family: AddressFamily },
     /// A member of a pool answers it: somebody on that port, whom no other line names by address.
     Member { host: String, port: u16, others: Vec<IpAddr> },
     /// It does not ask a server any longer.
@@ -41,15 +41,25 @@ pub(crate) enum Expectation {
 }
 
 impl Expectation {
-    /// That a server answers, on the port that a file says; of a pool, one of its members.
-    pub(crate) fn answers_in(document: &Document, host: &str) -> Self {
-        let sources: Vec<Source> = document.lines().filter_map(|line| source_of(&line)).collect();
-        let own = sources.iter().find(|source| canonical_host(&source.host) == canonical_host(host));
-        let (host, port) = (host.to_owned(), own.and_then(|source| source.options.port).unwrap_or(123));
-        if own.is_some_and(|source| source.role == Role::Pool) {
-            return Self::Member { host, port, others: sources.iter().filter_map(Source::address).collect() };
+    /// That a host answers as every line of a file says that names it.
+    pub(crate) fn answers_in(document: &Document, host: &str) -> Vec<Self> {
+        let sources = sources(document);
+        let own = sources.iter().filter(|source| canonical_host(&source.host) == canonical_host(host));
+        own.map(|source| Self::of_source(source, &sources)).collect()
+    }
+
+    /// That the server of one line answers.
+    pub(crate) fn answers_as(document: &Document, source: &Source) -> Self {
+        Self::of_source(source, &sources(document))
+    }
+
+    /// Of a pool, one member must answer.
+    fn of_source(source: &Source, all: &[Source]) -> Self {
+        let (host, port) = (source.host.clone(), source.options.port.unwrap_or(123));
+        if source.role == Role::Pool {
+            return Self::Member { host, port, others: all.iter().filter_map(Source::address).collect() };
         }
-        Self::Answers { host, port }
+        Self::Answers { host, port, family: source.family }
     }
 
     /// What is waited for.
@@ -108,11 +118,10 @@ impl Drop for Progress {
 pub(crate) fn wait_for(
     daemon: SocketAddr,
     expectation: &Expectation,
-    timeout: Duration,
+    deadline: Instant,
     interrupt: &Interrupt,
     mut progress: Progress,
 ) -> Result<(), String> {
-    let deadline = Instant::now() + timeout;
     loop {
         if interrupt.has_come() {
             return Err("interrupted before the change was known to work".to_owned());
@@ -135,8 +144,8 @@ pub(crate) fn wait_for(
 /// The same for a daemon that only has to run.
 pub(crate) fn wait_until_it_serves(settings: &Settings) -> Result<(), String> {
     let interrupt = Interrupt::watch().map_err(|error| format!("signals cannot be watched: {error}"))?;
-    let timeout = Duration::from_secs(settings.answer_timeout);
-    wait_for(settings.daemon, &Expectation::Serves, timeout, &interrupt, Progress::new(false))
+    let deadline = Instant::now() + Duration::from_secs(settings.answer_timeout);
+    wait_for(settings.daemon, &Expectation::Serves, deadline, &interrupt, Progress::new(false))
 }
 
 fn ask(daemon: SocketAddr, expectation: &Expectation) -> Result<Standing, ClientError> {
@@ -147,7 +156,9 @@ fn ask(daemon: SocketAddr, expectation: &Expectation) -> Result<Standing, Client
         let (_, items) = client.variables(association.id, &[])?;
         let variables = Variables(&items);
         match expectation {
-            Expectation::Answers { host, port } if is_about(variables, host, Some(*port)) => {
+            Expectation::Answers { host, port, family }
+                if is_about(variables, host, Some(*port)) && is_of(variables, *family) =>
+            {
                 return Ok(judge(variables, host));
             }
             Expectation::Member { port, others, .. } if is_member(variables, *port, others) => {
@@ -184,6 +195,20 @@ fn is_member(variables: Variables<'_>, port: u16, others: &[IpAddr]) -> bool {
 
 fn source_of(line: &Line<'_>) -> Option<Source> {
     if let Directive::Source(source) = interpret("", 1, line).directive? { Some(source) } else { None }
+}
+
+fn sources(document: &Document) -> Vec<Source> {
+    document.lines().filter_map(|line| source_of(&line)).collect()
+}
+
+/// Whether an association's address is of a family; one that has none yet may become so.
+fn is_of(variables: Variables<'_>, family: AddressFamily) -> bool {
+    let address = variables.text("srcadr").and_then(|text| text.parse::<IpAddr>().ok());
+    address.filter(|address| !address.is_unspecified()).is_none_or(|address| match family {
+        AddressFamily::Any => true,
+        AddressFamily::V4 => address.is_ipv4(),
+        AddressFamily::V6 => address.is_ipv6(),
+    })
 }
 
 /// Whether an association is the server's: by its configured name, or by its address.

@@ -1,8 +1,9 @@
 //! chrony.conf, with what it includes.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use ntp_os::config_files;
 
@@ -106,6 +107,9 @@ impl Reader {
         let first = rest.first().copied();
         match (name, first) {
             ("server" | "peer", Some(host)) => {
+                if name == "peer" {
+                    self.imported.leave(place, &line(), "a peer is asked as a server, and not told the time");
+                }
                 self.source(place, "server", host, rest.get(1..).unwrap_or_default());
             }
             ("pool", Some(host)) => self.source(place, "pool", host, rest.get(1..).unwrap_or_default()),
@@ -239,7 +243,11 @@ impl Reader {
         let after =
             |name: &str| rest.iter().position(|word| *word == name).and_then(|at| rest.get(at + 1)).copied();
         self.imported.setting(place, &["tos", "orphan", after("stratum").unwrap_or("10")]);
-        if after("distance").is_some() || rest.contains(&"orphan") {
+        let others = rest.iter().enumerate().any(|(index, word)| {
+            let is_stratum = *word == "stratum" || index > 0 && rest.get(index - 1) == Some(&"stratum");
+            !is_stratum
+        });
+        if others {
             self.imported.leave(
                 place,
                 &format!("local {}", rest.join(" ")),
@@ -279,17 +287,17 @@ impl Reader {
     }
 }
 
-/// A file, or all that end alike: `/etc/chrony/conf.d/*.conf`.
+/// The files that a shell pattern means, in the order of their names.
 fn files_of_pattern(pattern: &Path) -> Result<Vec<config_files::Content>, config_files::ReadError> {
-    let name = pattern.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    match name.strip_prefix("*.") {
-        Some(extension) => config_files::load_with(
-            pattern.parent().unwrap_or_else(|| Path::new("/")),
-            extension,
-            FILE_LEN_MAX,
-        ),
-        None => config_files::load_file(&PathBuf::from(pattern), FILE_LEN_MAX).map(|file| vec![file]),
+    let text = pattern.to_string_lossy();
+    if !text.contains(['*', '?', '[']) {
+        return config_files::load_file(pattern, FILE_LEN_MAX).map(|file| vec![file]);
     }
+    let paths = glob::glob(&text).map_err(|error| config_files::ReadError::Other(io::Error::other(error)))?;
+    let files = paths.filter_map(Result::ok).filter(|path| path.is_file()).take(FILES_MAX);
+    let found: Vec<_> =
+        files.map(|path| config_files::load_file(&path, FILE_LEN_MAX)).collect::<Result<_, _>>()?;
+    if found.is_empty() { Err(config_files::ReadError::Missing) } else { Ok(found) }
 }
 
 /// Whether an option of chrony's that is not carried over has a value behind it.

@@ -13,6 +13,7 @@ use std::path::Path;
 use ntp_conf::directive::interpret;
 use ntp_conf::edit::quote;
 use ntp_conf::{Document, Severity};
+use ntp_os::atomic_file::replace;
 
 use crate::cli::{Format, Import};
 use crate::exit::{Exit, Failure};
@@ -150,11 +151,11 @@ pub(crate) fn run(request: &Import, out: &mut dyn Write) -> Result<Exit, Failure
     match &request.output {
         None => out.write_all(result.as_bytes())?,
         Some(output) => {
-            let mut created = std::fs::File::create_new(output)
-                .map_err(|error| Failure::NotWritten(format!("{}: {error}", output.display())))?;
-            created
-                .write_all(result.as_bytes())
-                .map_err(|error| Failure::NotWritten(format!("{}: {error}", output.display())))?;
+            let refuse = |reason: String| Failure::NotWritten(format!("{}: {reason}", output.display()));
+            if output.symlink_metadata().is_ok() {
+                return Err(refuse("is there already, and is not overwritten".to_owned()));
+            }
+            replace(output, result.as_bytes(), None, 0o644).map_err(|error| refuse(error.to_string()))?;
             writeln!(out, "{} is written; look at it, then: ntpctl check {0}", output.display())?;
         }
     }

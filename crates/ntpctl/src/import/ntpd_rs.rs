@@ -127,7 +127,8 @@ fn serve(servers: &[Value], place: &str, imported: &mut Imported) -> bool {
     for (key, value) in servers.iter().filter_map(Value::as_table).flatten() {
         let address = value.as_str().and_then(|text| text.strip_suffix(":123"));
         match (key.as_str(), address) {
-            ("listen", Some("0.0.0.0" | "[::]")) => {}
+            ("listen", Some("[::]")) => {}
+            ("listen", Some("0.0.0.0")) => imported.setting(place, &["interface", "ignore", "ipv6"]),
             ("listen", Some(address)) => {
                 imported.setting(place, &["interface", "ignore", "wildcard"]);
                 imported.setting(place, &["interface", "listen", address]);
