@@ -3,6 +3,7 @@
 //! All `unsafe` code of the workspace is in `sys/`, one operation a block.
 
 pub mod atomic_file;
+pub mod batch;
 pub mod clock;
 pub mod config_files;
 pub mod interfaces;

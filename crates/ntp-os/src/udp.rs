@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use nix::cmsg_space;
 use nix::sys::socket::sockopt::{
-    Ipv4PacketInfo, Ipv6RecvPacketInfo, Ipv6V6Only, ReceiveTimestampns, Timestamping,
+    Ipv4PacketInfo, Ipv4Tos, Ipv6RecvPacketInfo, Ipv6TClass, Ipv6V6Only, RcvBuf, RcvBufForce,
+    ReceiveTimestampns, ReusePort, Timestamping,
 };
 use nix::sys::socket::{
     AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, RecvMsg, SockFlag, SockType,
@@ -52,6 +53,19 @@ pub struct Arrival {
 impl Socket {
     /// Listens on an address. An IPv6 wildcard does not take IPv4 as well.
     pub fn listen(address: SocketAddr) -> io::Result<Self> {
+        let socket = Self::bound(address, false)?;
+        // Only now: an address that anybody else listens on, ourselves included, is refused.
+        setsockopt(&socket.socket, ReusePort, &true)?;
+        Ok(socket)
+    }
+
+    /// Listens on the same address as another socket of this process: the kernel spreads what comes by
+    /// sender over them.
+    pub fn listen_beside(&self) -> io::Result<Self> {
+        Self::bound(self.local_address()?, true)
+    }
+
+    fn bound(address: SocketAddr, shared: bool) -> io::Result<Self> {
         let family = if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
         let fd = socket(family, SockType::Datagram, flags, None)?;
@@ -61,8 +75,36 @@ impl Socket {
             setsockopt(&fd, Ipv6V6Only, &true)?;
             setsockopt(&fd, Ipv6RecvPacketInfo, &true)?;
         }
+        if shared {
+            setsockopt(&fd, ReusePort, &true)?;
+        }
         bind(fd.as_raw_fd(), &SockaddrStorage::from(address))?;
         Ok(Self::stamped(UdpSocket::from(fd)))
+    }
+
+    /// Makes receiving wait, but for no longer than this.
+    pub fn wait_at_most(&self, limit: Duration) -> io::Result<()> {
+        self.socket.set_nonblocking(false)?;
+        self.socket.set_read_timeout(Some(limit))
+    }
+
+    /// Makes room for a burst of datagrams: as much as is asked for where that is allowed, else as much as
+    /// the kernel gives.
+    pub fn make_room(&self, bytes: usize) {
+        let forced = setsockopt(&self.socket, RcvBufForce, &bytes);
+        // If neither is allowed, what there is will do.
+        let _outcome = forced.or_else(|_| setsockopt(&self.socket, RcvBuf, &bytes));
+    }
+
+    /// Marks what is sent with a code point of differentiated services (RFC 2474), 0 to 63.
+    pub fn set_code_point(&self, code: u8) -> io::Result<()> {
+        let class = i32::from(code & 0x3f) << 2;
+        if self.local_address()?.is_ipv4() {
+            setsockopt(&self.socket, Ipv4Tos, &class)?;
+        } else {
+            setsockopt(&self.socket, Ipv6TClass, &class)?;
+        }
+        Ok(())
     }
 
     /// Connected to one remote, from a port that the kernel picks at random (RFC 9109).
@@ -88,9 +130,11 @@ impl Socket {
         };
         Self { socket, stamps }
     }
+}
 
-    /// Hands the socket over to an event loop.
-    pub fn register<T>(self, register: impl FnOnce(UdpSocket) -> io::Result<T>) -> io::Result<Socket<T>> {
+impl<S> Socket<S> {
+    /// Hands the socket over to an event loop, or takes it back from one.
+    pub fn register<T>(self, register: impl FnOnce(S) -> io::Result<T>) -> io::Result<Socket<T>> {
         Ok(Socket { socket: register(self.socket)?, stamps: self.stamps })
     }
 }
@@ -143,6 +187,8 @@ impl<S: AsRawFd> Socket<S> {
             }
             Some((IpAddr::V6(v6), interface)) => {
                 let address = libc::in6_addr { s6_addr: v6.octets() };
+                // Elsewhere the routes decide, which may lead out by another interface.
+                let interface = if v6.is_unicast_link_local() { interface } else { 0 };
                 let info = libc::in6_pktinfo { ipi6_addr: address, ipi6_ifindex: interface };
                 send_with(&[ControlMessage::Ipv6PacketInfo(&info)])
             }
