@@ -6,7 +6,8 @@ use std::path::{Component, Path, PathBuf};
 use crate::cst::{Document, Line};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::directive::{
-    Directive, Fudge, InterfaceRule, LeapFile, Restrict, Source, Switch, Tinker, Tos, interpret,
+    Directive, Fudge, InterfaceRule, LeapFile, Limit, Mru, Restrict, ServerThreads, Source, Switch, Tinker,
+    Tos, interpret,
 };
 
 /// The largest file that is read; the largest of 255 real ones has 5.5 kB.
@@ -130,6 +131,20 @@ pub struct Configuration {
     pub discipline_disabled: bool,
     /// Where to listen.
     pub interfaces: Vec<Placed<InterfaceRule>>,
+    /// How often clients may ask.
+    pub limits: Vec<Placed<Limit>>,
+    /// How many clients are remembered.
+    pub mru: Vec<Placed<Mru>>,
+    /// `disable monitor`: only clients that are limited are remembered.
+    pub monitor_disabled: bool,
+    /// The file of keys.
+    pub keys: Option<Placed<PathBuf>>,
+    /// Which keys are trusted: ranges, both ends included.
+    pub trusted_keys: Vec<Placed<(u32, u32)>>,
+    /// The code point (DSCP) of what is sent.
+    pub code_point: Option<Placed<u8>>,
+    /// How many threads serve.
+    pub server_threads: ServerThreads,
 }
 
 impl Configuration {
@@ -394,10 +409,27 @@ impl Reader<'_> {
             }
             Directive::LeapFile(value) => configuration.leap_file = Some(Placed { value, at }),
             Directive::Switch(switches) => {
-                for (Switch::Ntp, on) in switches {
-                    configuration.discipline_disabled = !on;
+                for (switch, on) in switches {
+                    match switch {
+                        Switch::Ntp => configuration.discipline_disabled = !on,
+                        Switch::Monitor => configuration.monitor_disabled = !on,
+                    }
                 }
             }
+            Directive::Limit(found) => {
+                configuration.limits.extend(found.into_iter().map(|value| Placed { value, at }));
+            }
+            Directive::Mru(found) => {
+                configuration.mru.extend(found.into_iter().map(|value| Placed { value, at }));
+            }
+            Directive::Keys(path) => {
+                configuration.keys = Some(Placed { value: PathBuf::from(path), at });
+            }
+            Directive::TrustedKeys(found) => {
+                configuration.trusted_keys.extend(found.into_iter().map(|value| Placed { value, at }));
+            }
+            Directive::CodePoint(value) => configuration.code_point = Some(Placed { value, at }),
+            Directive::ServerThreads(value) => configuration.server_threads = value,
             Directive::Interface(value) => configuration.interfaces.push(Placed { value, at }),
             Directive::Include(_) => {}
         }

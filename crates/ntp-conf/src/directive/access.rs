@@ -32,8 +32,8 @@ pub enum RestrictTarget {
     },
 }
 
-/// The flags that something follows from. Others are kept: they forbid what this daemon never
-/// does (`nomodify`, `nopeer`, `notrap`), or nothing follows from them yet (`kod`, `limited`).
+/// The flags that something follows from. Others forbid what this daemon never does (`nomodify`, `nopeer`,
+/// `notrap`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "the flags of the language, each independent")]
 pub struct RestrictFlags {
@@ -45,6 +45,18 @@ pub struct RestrictFlags {
     pub noquery: bool,
     /// Only for senders on port 123.
     pub ntpport: bool,
+    /// Answer no more than the rate limit allows.
+    pub limited: bool,
+    /// Tell now and then who asks too often.
+    pub kod: bool,
+    /// Answer authenticated requests only.
+    pub notrust: bool,
+    /// Answer requests of version 4 only.
+    pub version: bool,
+    /// Show no list of clients.
+    pub nomrulist: bool,
+    /// Drop one request in ten.
+    pub flake: bool,
 }
 
 /// One `restrict` line.
@@ -71,6 +83,12 @@ pub(super) fn read(words: &mut Words<'_, '_>) -> Option<Restrict> {
         noserve: has("noserve"),
         noquery: has("noquery"),
         ntpport: words.has("ntpport"),
+        limited: has("limited"),
+        kod: has("kod"),
+        notrust: has("notrust"),
+        version: has("version"),
+        nomrulist: has("nomrulist"),
+        flake: words.has("flake"),
     };
     Some(Restrict { target, flags })
 }

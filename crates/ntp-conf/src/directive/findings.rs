@@ -123,12 +123,6 @@ impl<'a> Findings<'a> {
     fn not_acted_on(&mut self, reading: &Reading) {
         let idle = |setting: &Setting| setting.treatment == Treatment::Accepted;
         for given in reading.settings.iter().filter(|given| idle(given.setting)) {
-            if given.setting.name == "notrust" {
-                let message = "`notrust` is not acted on: whoever it keeps out elsewhere gets time here";
-                self.warning("W006", given.word, message)
-                    .note("the line without it", "write `noserve` to keep them out");
-                continue;
-            }
             let message =
                 format!("`{} ... {}` is accepted but not acted on", reading.entry.name, given.setting.name);
             self.report(Severity::Note, "N002", given.word, &message).note("the line without it", "");

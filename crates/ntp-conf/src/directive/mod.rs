@@ -5,6 +5,7 @@ mod clock;
 mod findings;
 mod listen;
 mod selection;
+mod service;
 mod source;
 mod switch;
 
@@ -21,6 +22,7 @@ pub use access::{Restrict, RestrictFlags, RestrictTarget};
 pub use clock::{Fudge, Tinker};
 pub use listen::{InterfaceAction, InterfaceRule, InterfaceTarget};
 pub use selection::{LeapFile, Tos};
+pub use service::{Limit, Mru, ServerThreads};
 pub use source::{AddressFamily, POLL_MAX, POLL_MIN, Role, Source, SourceOptions};
 pub use switch::Switch;
 
@@ -59,6 +61,18 @@ pub enum Directive {
     Include(String),
     /// `interface` or `nic`.
     Interface(InterfaceRule),
+    /// `discard` or `limit`.
+    Limit(Vec<Limit>),
+    /// `mru`.
+    Mru(Vec<Mru>),
+    /// `keys`.
+    Keys(String),
+    /// `trustedkey`: ranges of numbers, both ends included.
+    TrustedKeys(Vec<(u32, u32)>),
+    /// `dscp`.
+    CodePoint(u8),
+    /// `server-threads`.
+    ServerThreads(ServerThreads),
 }
 
 /// What one line says, and everything that is wrong with it.
@@ -126,6 +140,12 @@ fn act(words: &mut Words<'_, '_>) -> Option<Directive> {
         "enable" => Some(Directive::Switch(switch::read(words, true))),
         "disable" => Some(Directive::Switch(switch::read(words, false))),
         "interface" | "nic" => listen::read(words).map(Directive::Interface),
+        "discard" | "limit" => Some(Directive::Limit(service::read_limits(words))),
+        "mru" => Some(Directive::Mru(service::read_mru(words))),
+        "keys" => words.argument(0).map(|path| Directive::Keys(path.to_owned())),
+        "trustedkey" => Some(Directive::TrustedKeys(service::read_trusted_keys(words))),
+        "dscp" => words.whole_argument(0).map(Directive::CodePoint),
+        "server-threads" => service::read_server_threads(words).map(Directive::ServerThreads),
         _ => None,
     }
 }
@@ -149,6 +169,11 @@ impl<'r> Words<'r, '_> {
 
     fn argument(&self, index: usize) -> Option<&'r str> {
         self.argument_word(index).map(|word| self.text(word))
+    }
+
+    /// An argument that is a whole number.
+    fn whole_argument<T: TryFrom<i64>>(&self, index: usize) -> Option<T> {
+        grammar::integer(self.argument(index)?)?.try_into().ok()
     }
 
     /// The last setting of this name: it wins.

@@ -66,6 +66,8 @@ pub struct SourceOptions {
     pub version: Option<u8>,
     /// UDP port; our extension.
     pub port: Option<u16>,
+    /// The number of the key that its packets are signed with.
+    pub key: Option<u32>,
 }
 
 /// One source line.
@@ -156,6 +158,7 @@ fn read_options(words: &mut Words<'_, '_>) -> SourceOptions {
         maxpoll,
         version: words.integer("version"),
         port: words.integer("port"),
+        key: words.integer("key").filter(|key| *key != 0),
     };
     if let (Some(min), Some(max), Some(given)) = (minpoll, maxpoll, words.setting("minpoll"))
         && min > max

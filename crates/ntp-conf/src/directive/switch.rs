@@ -7,8 +7,11 @@ use super::Words;
 pub enum Switch {
     /// `ntp`: whether the clock is corrected.
     Ntp,
+    /// `monitor`: whether all clients are remembered.
+    Monitor,
 }
 
 pub(super) fn read(words: &Words<'_, '_>, on: bool) -> Vec<(Switch, bool)> {
-    if words.has("ntp") { vec![(Switch::Ntp, on)] } else { Vec::new() }
+    let switches = [("ntp", Switch::Ntp), ("monitor", Switch::Monitor)];
+    switches.into_iter().filter(|(name, _)| words.has(name)).map(|(_, switch)| (switch, on)).collect()
 }

@@ -1,6 +1,6 @@
 //! Who may ask, how often, on which addresses, and with which keys.
 
-use super::Support::{Classic, Neither, Ntpsec};
+use super::Support::{Classic, Neither, Ntpsec, Ours};
 use super::{Argument, Entry, KEY, PATH, Setting, Treatment, Value};
 
 const ANY: Value = Value::Integer(0, 0xffff_ffff);
@@ -13,15 +13,15 @@ const FLAGS: &[Setting] = &[
     Setting::flag("noserve", "answers no time requests"),
     Setting::flag("noquery", "answers no queries"),
     Setting::flag("ntpport", "holds only for senders on port 123"),
-    Setting::flag("limited", "answers only at a bounded rate").accepted(),
-    Setting::flag("kod", "says so to whoever asks too often").accepted(),
-    Setting::flag("notrust", "answers authenticated requests only").accepted(),
-    Setting::flag("version", "answers only the present version of the protocol").accepted(),
-    Setting::flag("flake", "drops one packet of ten, for tests").accepted(),
+    Setting::flag("limited", "answers only at a bounded rate"),
+    Setting::flag("kod", "says so to whoever asks too often"),
+    Setting::flag("notrust", "answers authenticated requests only"),
+    Setting::flag("version", "answers only the present version of the protocol"),
+    Setting::flag("flake", "drops one packet of ten, for tests"),
     Setting::flag("mssntp", "signs for Windows domains").accepted(),
     Setting::flag("nomodify", "no changes by query, which nobody may make here")
         .treated(Treatment::Satisfied),
-    Setting::flag("nomrulist", "no list of clients").treated(Treatment::Satisfied),
+    Setting::flag("nomrulist", "no list of clients"),
     Setting::flag("nopeer", "no associations by unknown peers").treated(Treatment::Satisfied),
     Setting::flag("notrap", "no traps").treated(Treatment::Satisfied),
     Setting::flag("noepeer", "no associations by unknown peers").of(Classic).treated(Treatment::Satisfied),
@@ -38,7 +38,7 @@ const FLAGS: &[Setting] = &[
 /// What can be switched.
 const SWITCHES: &[Setting] = &[
     Setting::flag("ntp", "corrects the clock; on by default"),
-    Setting::flag("monitor", "keeps the list of clients; on by default").accepted(),
+    Setting::flag("monitor", "keeps the list of clients; on by default"),
     Setting::flag("stats", "writes statistics; on by default").accepted(),
     Setting::flag("kernel", "uses the kernel's discipline; on by default").accepted(),
     Setting::flag("calibrate", "calibrates reference clocks").accepted(),
@@ -79,34 +79,41 @@ pub(super) const ENTRIES: &[Entry] = &[
                 "least average interval, a power of two in seconds",
             )
             .of(Classic),
-            Setting::with("minimum", ANY, "2", "least interval, seconds").of(Classic),
-            Setting::with("monitor", ANY, "3000", "how seldom an old client is forgotten").of(Classic),
+            Setting::with("minimum", ANY, "0", "least interval between two requests, seconds").of(Classic),
+            Setting::with("monitor", ANY, "3000", "how seldom an old client is forgotten")
+                .of(Classic)
+                .accepted(),
         ])
-        .of(Classic)
-        .accepted(),
+        .of(Classic),
     Entry::new("limit", &[], "parameters of rate limiting")
         .needing(&[
-            Setting::with("average", Value::Number(0.0, 1e9), "1", "packets a second").of(Ntpsec),
-            Setting::with("burst", Value::Number(0.0, 1e9), "20", "packets at once").of(Ntpsec),
-            Setting::with("kod", Value::Number(0.0, 1e9), "0.5", "answers that say so, a second").of(Ntpsec),
+            Setting::with("average", Value::Number(0.000_01, 1e6), "0.125", "packets a second").of(Ntpsec),
+            Setting::with("burst", Value::Number(1.0, 1e4), "8", "packets at once").of(Ntpsec),
+            Setting::with("kod", Value::Number(0.0, 1e9), "0.125", "answers that say so, a second")
+                .of(Ntpsec),
         ])
-        .of(Ntpsec)
-        .accepted(),
-    Entry::new("mru", &[], "size of the client list")
-        .needing(&[
-            Setting::with("maxdepth", ANY, "", "most entries"),
-            Setting::with("maxmem", ANY, "1024", "most memory, KiB"),
-            Setting::with("mindepth", ANY, "600", "entries below which none is reused"),
-            Setting::with("maxage", ANY, "64", "age above which an entry is reused, seconds"),
-            Setting::with("minage", ANY, "64", "age below which none is reused, seconds").of(Ntpsec),
-            Setting::with("initalloc", ANY, "", "entries at the start"),
-            Setting::with("initmem", ANY, "", "memory at the start, KiB"),
-            Setting::with("incalloc", ANY, "", "entries added at a time"),
-            Setting::with("incmem", ANY, "", "memory added at a time, KiB"),
-        ])
-        .accepted(),
-    Entry::new("keys", &[PATH], "file of symmetric keys").accepted(),
-    Entry::new("trustedkey", &[Argument::Keys], "which keys are trusted").accepted(),
+        .of(Ntpsec),
+    Entry::new("mru", &[], "size of the client list").needing(&[
+        Setting::with("maxdepth", ANY, "", "most entries"),
+        Setting::with("maxmem", ANY, "1024", "most memory, KiB"),
+        Setting::with("mindepth", ANY, "", "entries that there must be room for"),
+        Setting::with("maxage", ANY, "", "age above which an entry is reused, seconds")
+            .treated(Treatment::Satisfied),
+        Setting::with("minage", ANY, "", "age below which none is reused, seconds").of(Ntpsec).accepted(),
+        Setting::with("initalloc", ANY, "", "entries at the start").accepted(),
+        Setting::with("initmem", ANY, "", "memory at the start, KiB").accepted(),
+        Setting::with("incalloc", ANY, "", "entries added at a time").accepted(),
+        Setting::with("incmem", ANY, "", "memory added at a time, KiB").accepted(),
+    ]),
+    Entry::new(
+        "server-threads",
+        &[Argument::Needed("COUNT", Value::Text)],
+        "how many threads serve clients: a number, or auto",
+    )
+    .of(Ours)
+    .without("auto"),
+    Entry::new("keys", &[PATH], "file of symmetric keys"),
+    Entry::new("trustedkey", &[Argument::Keys], "which keys are trusted"),
     Entry::new("controlkey", &[Argument::Needed("KEY", KEY)], "key for changes through mode 6").accepted(),
     Entry::new("requestkey", &[Argument::Needed("KEY", KEY)], "key for changes through mode 7").accepted(),
     Entry::new("nts", &[], "parameters of Network Time Security")
@@ -125,8 +132,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         .of(Ntpsec)
         .accepted(),
     Entry::new("dscp", &[Argument::Needed("CODE", Value::Integer(0, 63))], "service code point of packets")
-        .without("46")
-        .accepted(),
+        .without("46"),
     Entry::new("extra", &[Argument::Anything], "a second service port").of(Neither).accepted(),
     Entry::new("ntpsigndsocket", &[PATH], "socket of Samba's signing daemon")
         .rejected("signing for Windows domains is not implemented"),

@@ -20,7 +20,7 @@ const OPTIONS: &[Setting] = &[
     Setting::with("maxpoll", POLL, "10", "longest poll interval, a power of two in seconds"),
     Setting::with("version", Value::Integer(1, 4), "4", "version of the protocol"),
     Setting::with("port", Value::Integer(1, 65_535), "123", "UDP port of the server").of(Ours),
-    Setting::with("key", KEY, "0", "symmetric key of the exchanges").accepted(),
+    Setting::with("key", KEY, "", "symmetric key of the exchanges"),
     Setting::with("mode", Value::Integer(0, i64::MAX), "", "mode of a reference clock").accepted(),
     Setting::flag("preempt", "may be replaced by a better one").of(Classic).accepted(),
     Setting::flag("xleave", "interleaved mode").of(Classic).accepted(),
