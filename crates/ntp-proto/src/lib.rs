@@ -9,6 +9,7 @@
 extern crate alloc;
 
 pub mod association;
+pub mod auth;
 pub mod control;
 pub mod discipline;
 pub mod estimator;

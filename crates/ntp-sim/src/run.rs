@@ -108,6 +108,7 @@ pub fn system_config(scenario: &Scenario) -> SystemConfig {
         options: options.clone(),
     };
     SystemConfig {
+        keys: std::sync::Arc::default(),
         sources: scenario.addresses().into_iter().map(source).collect(),
         discipline: if scenario.client.slew { usual.slew_only() } else { usual },
         selection: SelectionConfig::default(),

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use ntp_proto::server::{AccessList, Request, Verdict, respond, stamp};
+use ntp_proto::server::{ClientTable, Request, ServerRules, Verdict, respond};
 use ntp_proto::system::Reference;
 use ntp_proto::time::{MonoTime, NtpDuration, NtpShort, NtpTimestamp, Precision, Reading};
 use ntp_proto::wire::{Header, Leap, Mode, ReferenceId, Stratum};
@@ -18,9 +18,11 @@ pub(crate) const RESIDENCE: f64 = 20e-6;
 const DAY: f64 = 86_400.0;
 
 /// One server and the way to it.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Server {
     scenario: ServerScenario,
+    rules: ServerRules,
+    clients: ClientTable,
     pub(crate) path: Path,
     /// It answers.
     pub(crate) alive: bool,
@@ -28,7 +30,14 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn new(scenario: &ServerScenario, seed: u64, index: u64) -> Self {
-        Self { scenario: scenario.clone(), path: Path::new(&scenario.path, seed, index), alive: true }
+        Self {
+            scenario: scenario.clone(),
+            rules: ServerRules::default(),
+            // Nobody is limited, and nobody looked at.
+            clients: ClientTable::new(0, None, (seed, index), MonoTime::ZERO),
+            path: Path::new(&scenario.path, seed, index),
+            alive: true,
+        }
     }
 
     /// How far its clock is ahead, at so many seconds.
@@ -48,7 +57,7 @@ impl Server {
     /// The answer to a request that arrived then (its stamp wrong by so much) and leaves after
     /// `residence` seconds; `None` for silence.
     pub(crate) fn answer(
-        &self,
+        &mut self,
         arrival: &Arrival<'_>,
         now: TrueTime,
         beginning: i64,
@@ -70,13 +79,13 @@ impl Server {
         }
         let mono = MonoTime::from_nanos(now.nanos());
         let reference = self.reference(Reading { mono, system: utc }, seconds, leap);
-        let request = Request { bytes: arrival.request, from: arrival.from, received };
-        match respond(&reference, mono, &AccessList::default(), &request) {
-            Verdict::Answer(mut answer) => {
-                stamp(&mut answer, transmit);
-                Some(answer.to_vec())
+        let request = Request { bytes: arrival.request, from: arrival.from, received, at: mono };
+        match respond(&reference, &self.rules, &mut self.clients, &request) {
+            Verdict::Answer(mut reply) => {
+                reply.seal(transmit, &self.rules.keys);
+                Some(reply.as_bytes().to_vec())
             }
-            Verdict::Control | Verdict::Silence(_) => None,
+            Verdict::Control(_) | Verdict::Silence(_) => None,
         }
     }
 

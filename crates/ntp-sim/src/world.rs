@@ -204,7 +204,9 @@ impl<C: Client> World<C> {
     pub fn perform(&mut self) {
         while let Some(action) = self.client.poll_action() {
             match action {
-                Action::Send { association, remote, packet } => self.send(association, remote.ip(), &packet),
+                Action::Send { association, remote, packet } => {
+                    self.send(association, remote.ip(), packet.as_bytes());
+                }
                 Action::Steer(request) => self.steer(request),
                 Action::Resolve { source, name } => {
                     self.enter(self.now + Duration::from_millis(20), Happening::Resolved { source, name });

@@ -1,5 +1,6 @@
 //! RFC 5905 §9.2's packet tests: whether an answer may be used, judged once and by name.
 
+use crate::auth::Protection;
 use crate::time::{MonoTime, NtpDuration, NtpTimestamp};
 use crate::wire::{KissCode, Leap, Mode, Packet, Stratum, WireError};
 
@@ -24,6 +25,12 @@ pub enum Rejection {
     /// It repeats an earlier answer.
     #[error("a repeated answer")]
     Duplicate,
+    /// It is not signed with the key that its line in ntp.conf asks for.
+    #[error("the answer is not signed with our key, or wrongly")]
+    Unauthentic,
+    /// The server does not know the key, or has another one of that number.
+    #[error("the server does not accept our key")]
+    CryptoNak,
     /// A Kiss-o'-Death.
     #[error("the server sent a kiss code")]
     Kiss(KissCode),
@@ -47,6 +54,7 @@ impl Rejection {
             Self::NotOurs | Self::NotAnswer | Self::Malformed(_) => 0x0002,
             Self::Implausible => 0x0004,
             Self::Kiss(_) => 0x0008,
+            Self::Unauthentic | Self::CryptoNak => 0x0010,
             Self::Unsynchronized => 0x0020,
             Self::BadHeader => 0x0040,
         }
@@ -72,6 +80,22 @@ impl State {
         }
         outstanding.departed.ok_or(Rejection::NotOurs)
     }
+}
+
+/// Whether an answer is signed as it must be. A crypto-NAK is news for the administrator, and takes nothing
+/// back: anybody can send one (CVE-2015-7871, CVE-2016-1547).
+pub(super) fn authenticate(
+    packet: &Packet<'_>,
+    bytes: &[u8],
+    protection: Protection<'_>,
+) -> Result<(), Rejection> {
+    let Protection::Key(key) = protection else { return Ok(()) };
+    let mac = packet.mac.ok_or(Rejection::Unauthentic)?;
+    if mac.key_id == 0 && mac.digest.is_empty() {
+        return Err(Rejection::CryptoNak);
+    }
+    let message = bytes.get(..packet.mac_offset()).unwrap_or_default();
+    if key.signs(message, &mac) { Ok(()) } else { Err(Rejection::Unauthentic) }
 }
 
 /// Judges what an admitted answer says: tests 3 to 7 of RFC 5905 §9.2.

@@ -15,6 +15,7 @@ mod tests;
 
 use core::net::SocketAddr;
 
+use crate::auth::{KeyId, Protection};
 use crate::estimator::Worth;
 use crate::random::Rng;
 use crate::time::{Frequency, MonoTime, NtpDuration, NtpTimestamp, PollExponent, Precision, Reading};
@@ -69,6 +70,8 @@ pub struct AssociationOptions {
     pub noselect: bool,
     /// Believed whatever the others say.
     pub truechimer: bool,
+    /// The key that its packets are signed with, both ways.
+    pub key: Option<KeyId>,
 }
 
 impl Default for AssociationOptions {
@@ -82,6 +85,7 @@ impl Default for AssociationOptions {
             prefer: false,
             noselect: false,
             truechimer: false,
+            key: None,
         }
     }
 }
@@ -152,6 +156,8 @@ pub struct Counters {
     pub bogus: u64,
     /// Answers with our nonce that failed a test.
     pub failed: u64,
+    /// Answers with our nonce whose MAC is missing or no good (mode 6 `badauth`).
+    pub unauthentic: u64,
 }
 
 /// A request that awaits its answer.
@@ -250,18 +256,25 @@ impl Association {
     }
 
     /// Judges an answer and, if it is good, remembers it. `arrived` is T4, once on the system
-    /// clock and once (`raw`) on the undisciplined timescale.
+    /// clock and once (`raw`) on the undisciplined timescale. What is not signed as `protection` demands
+    /// changes nothing, not even whether an answer is awaited (CVE-2015-7979).
     pub fn handle_answer(
         &mut self,
         arrived: Reading,
         raw: NtpTimestamp,
         local: SocketAddr,
         bytes: &[u8],
+        protection: Protection<'_>,
     ) -> Result<Measurement, Rejection> {
         self.counters.received += 1;
         let packet = Packet::parse(bytes).map_err(Rejection::Malformed)?;
-        let departed = match self.state.admit(&packet) {
+        let authentic = |departed| checks::authenticate(&packet, bytes, protection).map(|()| departed);
+        let departed = match self.state.admit(&packet).and_then(authentic) {
             Ok(departed) => departed,
+            Err(rejection @ (Rejection::Unauthentic | Rejection::CryptoNak)) => {
+                self.counters.unauthentic += 1;
+                return Err(rejection);
+            }
             Err(rejection) => {
                 self.counters.bogus += 1;
                 return Err(rejection);

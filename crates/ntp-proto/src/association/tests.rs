@@ -1,7 +1,8 @@
 use super::*;
+use crate::auth::{Algorithm, Key, SharedKey};
 use crate::random::Rng;
 use crate::time::NtpShort;
-use crate::wire::Mode;
+use crate::wire::{Datagram, Mode};
 use core::time::Duration;
 use proptest::prelude::*;
 
@@ -70,7 +71,7 @@ fn answer(request: &Header, seconds: u64) -> Header {
 fn receive(association: &mut Association, header: &Header, seconds: u64) -> Result<Measurement, Rejection> {
     let arrived = wall(seconds) + NtpDuration::from_millis(20);
     let reading = Reading { mono: at(seconds) + Duration::from_millis(20), system: arrived };
-    association.handle_answer(reading, arrived, LOCAL, &header.to_bytes())
+    association.handle_answer(reading, arrived, LOCAL, &header.to_bytes(), Protection::Open)
 }
 
 #[test]
@@ -298,6 +299,58 @@ fn steady_samples_lengthen_the_interval_up_to_maxpoll() {
     assert_eq!(source.state().poll().interval(), PollExponent::DEFAULT_MIN);
 }
 
+/// A key of the right secret, or of another one.
+fn shared(secret: &[u8]) -> SharedKey {
+    let key = Key::new(Algorithm::Aes128Cmac, secret);
+    SharedKey { id: KeyId::new(9).unwrap(), key, from: Vec::new(), trusted: true }
+}
+
+#[test]
+fn only_a_signed_answer_counts_where_a_key_is_set() {
+    let (ours, other) = (shared(b"right"), shared(b"wrong"));
+    let mut source = association(AssociationOptions { key: Some(ours.id), ..iburst() });
+    let request = poll(&mut source, 0);
+    let plain = answer(&request, 0).to_bytes();
+    let before = source.state().clone();
+    let reading = Reading { mono: at(0), system: wall(0) + NtpDuration::from_millis(20) };
+    let mut receive = |bytes: &[u8]| {
+        source.handle_answer(reading, reading.system, LOCAL, bytes, Protection::Key(&ours)).map(drop)
+    };
+    let signed = |key: &SharedKey| {
+        let mut datagram = Datagram::new(plain);
+        key.sign(&mut datagram);
+        datagram.as_bytes().to_vec()
+    };
+    assert_eq!(receive(&plain), Err(Rejection::Unauthentic));
+    assert_eq!(receive(&signed(&other)), Err(Rejection::Unauthentic));
+    // CVE-2016-4953 to 4957, CVE-2015-7979: none of them ends the wait for the true one.
+    assert_eq!(receive(&[&plain[..], &[0; 4]].concat()), Err(Rejection::CryptoNak));
+    let mut altered = signed(&ours);
+    altered[17] ^= 1;
+    assert_eq!(receive(&altered), Err(Rejection::Unauthentic));
+    assert_eq!(receive(&signed(&ours)), Ok(()));
+    assert_eq!(source.counters().unauthentic, 4);
+    assert!(before.outstanding.is_some() && source.state().outstanding.is_none());
+}
+
+#[test]
+fn an_unsigned_kiss_is_nothing_where_a_key_is_set() {
+    let ours = shared(b"right");
+    let mut source = association(AssociationOptions { key: Some(ours.id), ..iburst() });
+    let request = poll(&mut source, 0);
+    let kiss = Header {
+        leap: Leap::Unknown,
+        stratum: Stratum::UNSPECIFIED,
+        reference_id: ReferenceId::from_code("DENY"),
+        ..answer(&request, 0)
+    };
+    let reading = Reading { mono: at(0), system: wall(0) };
+    let before = source.state().clone();
+    let said = source.handle_answer(reading, wall(0), LOCAL, &kiss.to_bytes(), Protection::Key(&ours));
+    assert_eq!(said, Err(Rejection::Unauthentic));
+    assert_eq!(source.state(), &before);
+}
+
 proptest! {
     #[test]
     fn arbitrary_bytes_never_panic_or_change_state(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
@@ -305,7 +358,7 @@ proptest! {
         poll(&mut source, 0);
         let before = source.state().clone();
         let reading = Reading { mono: at(0), system: wall(0) };
-        prop_assert!(source.handle_answer(reading, wall(0), LOCAL, &bytes).is_err());
+        prop_assert!(source.handle_answer(reading, wall(0), LOCAL, &bytes, Protection::Open).is_err());
         prop_assert_eq!(source.state(), &before);
     }
 
@@ -317,7 +370,7 @@ proptest! {
         header[1..24].copy_from_slice(&bytes[1..24]);
         header[32..].copy_from_slice(&bytes[32..]);
         let reading = Reading { mono: at(0), system: wall(0) };
-        let _verdict = source.handle_answer(reading, NtpTimestamp::from_bits(raw), LOCAL, &header);
+        let _verdict = source.handle_answer(reading, NtpTimestamp::from_bits(raw), LOCAL, &header, Protection::Open);
         prop_assert!(source.state().register().dispersion(at(5)) > NtpDuration::ZERO);
     }
 }

@@ -19,6 +19,10 @@ pub enum Opcode {
     ReadStatus,
     /// 2: variables.
     ReadVariables,
+    /// 10: the list of clients.
+    ReadClients,
+    /// 12: a nonce for it.
+    RequestNonce,
     /// Any other.
     Other(u8),
 }
@@ -29,6 +33,8 @@ impl Opcode {
         match bits & 0x1f {
             1 => Self::ReadStatus,
             2 => Self::ReadVariables,
+            10 => Self::ReadClients,
+            12 => Self::RequestNonce,
             other => Self::Other(other),
         }
     }
@@ -38,6 +44,8 @@ impl Opcode {
         match self {
             Self::ReadStatus => 1,
             Self::ReadVariables => 2,
+            Self::ReadClients => 10,
+            Self::RequestNonce => 12,
             Self::Other(bits) => bits & 0x1f,
         }
     }

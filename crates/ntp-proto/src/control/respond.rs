@@ -3,10 +3,15 @@
 //! What makes no sense as a request gets no answer; what makes sense and cannot be had gets an
 //! error of twelve bytes. Only reading is implemented.
 
+use alloc::sync::Arc;
+use core::net::SocketAddr;
+
 use crate::association::AssociationId;
+use crate::server::{ClientList, Counts, Restrictions, ServerRules};
 use crate::system::{PeerSnapshot, Snapshot};
 use crate::time::Reading;
 
+use super::clients;
 use super::message::{ControlHeader, ControlMessage, ErrorCode, FRAGMENT_LEN_MAX, Opcode};
 use super::status::{peer_status, system_status};
 use super::variables::{self, PEER_DEFAULTS, SYSTEM_DEFAULTS};
@@ -30,8 +35,30 @@ pub struct Identity<'a> {
     pub now: Reading,
 }
 
+/// Who asks, and what there is to say about clients.
+#[derive(Clone, Copy, Debug)]
+pub struct Asker<'a> {
+    /// Its address.
+    pub from: SocketAddr,
+    /// What it may not ask.
+    pub restrictions: Restrictions,
+    /// The clients of all threads.
+    pub clients: &'a [Arc<ClientList>],
+    /// What holds for clients.
+    pub rules: &'a ServerRules,
+    /// What has become of all datagrams.
+    pub counts: Counts,
+    /// A secret of this run.
+    pub nonce_key: (u64, u64),
+}
+
 /// Answers one mode 6 datagram; no packets at all mean silence.
-pub fn respond(snapshot: &Snapshot, identity: &Identity<'_>, datagram: &[u8]) -> Vec<Vec<u8>> {
+pub fn respond(
+    snapshot: &Snapshot,
+    identity: &Identity<'_>,
+    asker: &Asker<'_>,
+    datagram: &[u8],
+) -> Vec<Vec<u8>> {
     let Some(message) = ControlMessage::parse(datagram) else { return Vec::new() };
     let header = &message.header;
     if header.response || header.error || header.more || header.offset != 0 {
@@ -41,7 +68,7 @@ pub fn respond(snapshot: &Snapshot, identity: &Identity<'_>, datagram: &[u8]) ->
     if !message.complete {
         return vec![ControlMessage::write(&header.refusal(leap, ErrorCode::BadFormat), &[])];
     }
-    match answer(snapshot, identity, &message) {
+    match answer(snapshot, identity, asker, &message) {
         Ok((status, data)) => fragments(&header.reply(leap, status), &data),
         Err(code) => vec![ControlMessage::write(&header.refusal(leap, code), &[])],
     }
@@ -51,6 +78,7 @@ pub fn respond(snapshot: &Snapshot, identity: &Identity<'_>, datagram: &[u8]) ->
 fn answer(
     snapshot: &Snapshot,
     identity: &Identity<'_>,
+    asker: &Asker<'_>,
     message: &ControlMessage<'_>,
 ) -> Result<(u16, Vec<u8>), ErrorCode> {
     let peer = match AssociationId::new(message.header.association) {
@@ -61,8 +89,12 @@ fn answer(
     let data = match (message.header.opcode, peer) {
         (Opcode::ReadStatus, None) => associations(snapshot),
         (Opcode::ReadStatus, Some(peer)) => peer_variables(&[], peer)?,
-        (Opcode::ReadVariables, None) => system_variables(&names(message.data)?, snapshot, identity)?,
+        (Opcode::ReadVariables, None) => {
+            system_variables(&names(message.data)?, snapshot, identity, &asker.counts)?
+        }
         (Opcode::ReadVariables, Some(peer)) => peer_variables(&names(message.data)?, peer)?,
+        (Opcode::ReadClients, _) => clients::list(asker, identity.now, message.data)?,
+        (Opcode::RequestNonce, _) => clients::nonce(asker, identity.now),
         (Opcode::Other(0), _) => Vec::new(),
         // READCLOCK: no clock here has variables of its own.
         (Opcode::Other(4), _) => return Err(ErrorCode::BadAssociation),
@@ -104,8 +136,9 @@ fn system_variables(
     names: &[String],
     snapshot: &Snapshot,
     identity: &Identity<'_>,
+    counts: &Counts,
 ) -> Result<Vec<u8>, ErrorCode> {
-    render(names, SYSTEM_DEFAULTS, |name| variables::system(name, snapshot, identity))
+    render(names, SYSTEM_DEFAULTS, |name| variables::system(name, snapshot, identity, counts))
 }
 
 fn peer_variables(names: &[String], peer: &PeerSnapshot) -> Result<Vec<u8>, ErrorCode> {
@@ -208,6 +241,7 @@ mod tests {
             discipline: crate::discipline::DisciplineConfig::default(),
             selection: crate::select::SelectionConfig::default(),
             leap_table: None,
+            keys: Arc::default(),
             precision: Precision::new(-20),
         };
         let start = ClockStart {
@@ -222,7 +256,17 @@ mod tests {
 
     fn ask(snapshot: &Snapshot, datagram: &[u8]) -> Vec<Vec<u8>> {
         let identity = Identity { version: "ntpd 5", processor: "x86_64", system: "Linux/6", now: now() };
-        respond(snapshot, &identity, datagram)
+        let from = "127.0.0.1:5000".parse().unwrap();
+        let rules = ServerRules::default();
+        let asker = Asker {
+            from,
+            restrictions: Restrictions::NONE,
+            clients: &[],
+            rules: &rules,
+            counts: Counts::default(),
+            nonce_key: (1, 2),
+        };
+        respond(snapshot, &identity, &asker, datagram)
     }
 
     fn whole(

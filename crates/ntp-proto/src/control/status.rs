@@ -32,7 +32,9 @@ pub fn system_status(snapshot: &Snapshot) -> u16 {
 /// The peer status word (RFC 9327 §3.2).
 pub fn peer_status(peer: &PeerSnapshot) -> u16 {
     let reachable = if peer.reach == 0 { 0 } else { REACHABLE };
-    let high = CONFIGURED | reachable | peer.standing.code();
+    let authenable = if peer.key.is_some() { AUTHENABLE } else { 0 };
+    let authentic = if peer.authentic { AUTHENTIC } else { 0 };
+    let high = CONFIGURED | authenable | authentic | reachable | peer.standing.code();
     (high << 8) | (peer.events.count.min(15) << 4) | peer.events.last.code()
 }
 

@@ -5,6 +5,8 @@
 use core::fmt::Write as _;
 
 use crate::association::STAGES;
+use crate::auth::KeyId;
+use crate::server::{Counts, Outcome};
 use crate::system::{PeerKind, PeerSnapshot, Snapshot};
 use crate::time::{MonoTime, NtpDuration, NtpTimestamp};
 use crate::wire::{Leap, ReferenceId, Stratum};
@@ -35,8 +37,24 @@ pub(super) const SYSTEM_DEFAULTS: &[&str] = &[
 ];
 
 /// Variables sent only when named.
-const SYSTEM_EXTRAS: &[&str] =
-    &["rootdist", "peeradr", "peermode", "ss_uptime", "ib_sigw", "ib_weights", "sys_var_list"];
+const SYSTEM_EXTRAS: &[&str] = &[
+    "rootdist",
+    "peeradr",
+    "peermode",
+    "ss_uptime",
+    "ss_reset",
+    "ss_received",
+    "ss_processed",
+    "ss_badformat",
+    "ss_badauth",
+    "ss_declined",
+    "ss_restricted",
+    "ss_limited",
+    "ss_kodsent",
+    "ib_sigw",
+    "ib_weights",
+    "sys_var_list",
+];
 
 /// The variables of a peer sent when none are named, in their order.
 pub(super) const PEER_DEFAULTS: &[&str] = &[
@@ -93,7 +111,12 @@ const SERVER: &str = "4";
 const POLL_SHOWN_MAX: i8 = 17;
 
 /// A system variable; `None` if there is no such name. An empty value is not sent by default.
-pub(super) fn system(name: &str, snapshot: &Snapshot, identity: &Identity<'_>) -> Option<String> {
+pub(super) fn system(
+    name: &str,
+    snapshot: &Snapshot,
+    identity: &Identity<'_>,
+    counts: &Counts,
+) -> Option<String> {
     let variables = &snapshot.system;
     let reference = &variables.reference;
     let now = identity.now;
@@ -121,7 +144,17 @@ pub(super) fn system(name: &str, snapshot: &Snapshot, identity: &Identity<'_>) -
         "mintc" => variables.time_constant_min.exponent().to_string(),
         "peeradr" => leader().map_or_else(|| "0.0.0.0".to_owned(), |peer| peer.remote.ip().to_string()),
         "peermode" => leader().map_or("0", |_| SERVER).to_owned(),
-        "ss_uptime" => uptime(now.mono, variables.started),
+        "ss_uptime" | "ss_reset" => uptime(now.mono, variables.started),
+        "ss_received" => counts.total().to_string(),
+        "ss_processed" => counts.of(Outcome::Answered).to_string(),
+        "ss_badformat" => counts.of(Outcome::Malformed).to_string(),
+        "ss_badauth" => counts.of(Outcome::Refused).wrapping_add(counts.of(Outcome::Unauthentic)).to_string(),
+        "ss_declined" => counts.of(Outcome::NotRequest).wrapping_add(counts.of(Outcome::Stale)).to_string(),
+        "ss_restricted" => {
+            counts.of(Outcome::Restricted).wrapping_add(counts.of(Outcome::OldVersion)).to_string()
+        }
+        "ss_limited" => counts.of(Outcome::Limited).wrapping_add(counts.of(Outcome::Kissed)).to_string(),
+        "ss_kodsent" => counts.of(Outcome::Kissed).to_string(),
         "ib_sigw" => learnt(variables.oscillator.as_ref(), |one| format!("{:.6}", one.wander.as_ppm())),
         "ib_weights" => learnt(variables.oscillator.as_ref(), |one| {
             quoted(&one.models.map(|percent| percent.to_string()).join(" "))
@@ -157,7 +190,9 @@ pub(super) fn peer(name: &str, peer: &PeerSnapshot) -> Option<String> {
         "offset" => millis(peer.offset, 6),
         "jitter" => millis(peer.jitter, 6),
         "dispersion" => millis(peer.dispersion, 6),
-        "keyid" | "headway" | "badauth" => "0".to_owned(),
+        "keyid" => peer.key.map_or(0, KeyId::number).to_string(),
+        "headway" => "0".to_owned(),
+        "badauth" => peer.counters.unauthentic.to_string(),
         "config" => "1".to_owned(),
         "sent" => peer.counters.sent.to_string(),
         "received" => peer.counters.received.to_string(),

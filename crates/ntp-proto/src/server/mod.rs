@@ -1,21 +1,46 @@
 //! Answering clients (RFC 5905 §9.2 and §11.1, the server's side), without clock, lock or
 //! allocation.
+//!
+//! `access/` says who may ask what, `clients/` how often, `reply.rs` is an answer, `counters.rs` what
+//! became of every datagram.
 
 mod access;
+mod clients;
+mod counters;
+mod reply;
+#[cfg(test)]
+mod tests;
 
+use alloc::sync::Arc;
 use core::net::SocketAddr;
 
+use crate::auth::{KeyId, KeyTable};
 use crate::system::Reference;
-use crate::time::{MonoTime, NtpShort, NtpTimestamp};
-use crate::wire::{HEADER_LEN, Header, Mode, Packet, Version};
+use crate::time::{MonoTime, NtpDuration, NtpShort, NtpTimestamp};
+use crate::wire::{Header, KissCode, Leap, Mode, Packet, Stratum, Version};
 
 pub use access::{AccessList, Prefix, Restrictions, Rule, RuleTarget};
+pub use clients::{ClientList, ClientRecord, ClientTable, RateLimit};
+pub use counters::{Counters, Counts, Outcome};
+pub use reply::Reply;
 
-/// Length of an answer.
-pub const ANSWER_LEN: usize = HEADER_LEN;
+use clients::{Admission, Visit};
 
-/// Where the transmit timestamp stands in an answer.
-const TRANSMIT_OFFSET: usize = 40;
+/// One request in so many is dropped by `restrict ... flake`.
+const FLAKE: u64 = 10;
+
+/// What ntp.conf says about clients.
+#[derive(Clone, Debug, Default)]
+pub struct ServerRules {
+    /// Who may ask what.
+    pub access: AccessList,
+    /// The keys that clients may use.
+    pub keys: Arc<KeyTable>,
+    /// How often they may ask, where they are limited.
+    pub limit: RateLimit,
+    /// Whether those who are not limited are remembered as well.
+    pub monitor: bool,
+}
 
 /// A datagram that arrived on the service port.
 #[derive(Clone, Copy, Debug)]
@@ -26,83 +51,159 @@ pub struct Request<'a> {
     pub from: SocketAddr,
     /// When it arrived, on the clock that is served: T2.
     pub received: NtpTimestamp,
+    /// When it arrived, for spans of time.
+    pub at: MonoTime,
 }
 
 /// What becomes of a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// The answer, but for its transmit timestamp, which the caller stamps just before sending.
-    Answer([u8; ANSWER_LEN]),
-    /// A mode 6 request that may be answered: the control responder's work.
-    Control,
-    /// Nothing.
-    Silence(Silence),
+    /// The answer, but for its transmit timestamp, which the caller fills in just before sending.
+    Answer(Reply),
+    /// A mode 6 request that may be answered by the control responder, within these restrictions.
+    Control(Restrictions),
+    /// Nothing, for this reason.
+    Silence(Outcome),
 }
 
-/// Why a datagram gets no answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Silence {
-    /// `restrict ... ignore`, or `noserve` for time and `noquery` for mode 6.
-    Restricted,
-    /// Not an NTP packet.
-    Malformed,
-    /// An answer, a broadcast or mode 7: never answered, or two servers could be made to talk to
-    /// each other for ever.
-    NotRequest,
-}
-
-/// Decides about one datagram.
-pub fn respond(reference: &Reference, now: MonoTime, access: &AccessList, request: &Request<'_>) -> Verdict {
-    let restrictions = access.restrictions(request.from);
-    if restrictions.ignore {
-        return Verdict::Silence(Silence::Restricted);
+/// Decides about one datagram. The work does not depend on what is in it, on the number of rules, keys
+/// or clients.
+pub fn respond(
+    reference: &Reference,
+    rules: &ServerRules,
+    clients: &mut ClientTable,
+    request: &Request<'_>,
+) -> Verdict {
+    let restrictions = rules.access.restrictions(request.from);
+    if restrictions.has(Restrictions::IGNORE) {
+        return Verdict::Silence(Outcome::Restricted);
     }
-    let Some(first) = request.bytes.first() else { return Verdict::Silence(Silence::Malformed) };
+    let Some(first) = request.bytes.first() else { return Verdict::Silence(Outcome::Malformed) };
     match Mode::from_bits(*first) {
-        Mode::Control if restrictions.noquery => Verdict::Silence(Silence::Restricted),
-        Mode::Control => Verdict::Control,
-        Mode::Private => Verdict::Silence(Silence::NotRequest),
+        Mode::Control if restrictions.has(Restrictions::NOQUERY) => Verdict::Silence(Outcome::Restricted),
+        Mode::Control => Verdict::Control(restrictions),
+        Mode::Private => Verdict::Silence(Outcome::NotRequest),
         Mode::Reserved
         | Mode::SymmetricActive
         | Mode::SymmetricPassive
         | Mode::Client
         | Mode::Server
         | Mode::Broadcast => {
-            if restrictions.noserve {
-                Verdict::Silence(Silence::Restricted)
-            } else {
-                answer(reference, now, request)
+            if restrictions.has(Restrictions::NOSERVE) {
+                return Verdict::Silence(Outcome::Restricted);
+            }
+            match answer(reference, rules, restrictions, clients, request) {
+                Ok(reply) => Verdict::Answer(reply),
+                Err(silence) => Verdict::Silence(silence),
             }
         }
     }
 }
 
-/// Fills in when an answer leaves: T3.
-pub fn stamp(answer: &mut [u8; ANSWER_LEN], transmit: NtpTimestamp) {
-    if let Some(field) = answer.get_mut(TRANSMIT_OFFSET..) {
-        field.copy_from_slice(&transmit.to_bits().to_be_bytes());
+fn answer(
+    reference: &Reference,
+    rules: &ServerRules,
+    restrictions: Restrictions,
+    clients: &mut ClientTable,
+    request: &Request<'_>,
+) -> Result<Reply, Outcome> {
+    let packet = Packet::parse(request.bytes).map_err(|_| Outcome::Malformed)?;
+    // Answers are never answered, or two servers could be made to talk to each other for ever.
+    let mode = answering_mode(&packet.header).ok_or(Outcome::NotRequest)?;
+    let version = packet.header.version;
+    if restrictions.has(Restrictions::VERSION) && version != Version::V4 {
+        return Err(Outcome::OldVersion);
+    }
+    // Before any code is computed: a flood of bad ones costs no more than any other.
+    let admission = if rules.monitor || restrictions.has(Restrictions::LIMITED) {
+        let visit = Visit { from: request.from, mode: packet.header.mode, version, at: request.at };
+        clients.visit(&visit, &rules.limit, restrictions)
+    } else {
+        Admission::Admitted
+    };
+    if admission == Admission::Limited {
+        return Err(Outcome::Limited);
+    }
+    if restrictions.has(Restrictions::FLAKE) && clients.random().is_multiple_of(FLAKE) {
+        return Err(Outcome::Restricted);
+    }
+    let proof = prove(&packet, rules, request)?;
+    if proof == Proof::None && restrictions.has(Restrictions::NOTRUST) {
+        return Err(Outcome::Unauthentic);
+    }
+    let header = header(reference, mode, &packet.header, request);
+    Ok(match (proof, admission) {
+        // Whoever cannot be told safely is not told: only the owner of a key learns that it is no good.
+        (Proof::Failed, _) => Reply::refusal(&header),
+        (proof, Admission::LimitedAloud) => {
+            Reply::new(&kiss(&header, KissCode::Rate), proof.key(), Outcome::Kissed)
+        }
+        (proof, Admission::Admitted | Admission::Limited) => {
+            Reply::new(&header, proof.key(), Outcome::Answered)
+        }
+    })
+}
+
+/// What a request's MAC says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Proof {
+    /// There is none.
+    None,
+    /// It is made with this key.
+    Key(KeyId),
+    /// It is no good.
+    Failed,
+}
+
+impl Proof {
+    const fn key(self) -> Option<KeyId> {
+        match self {
+            Self::Key(id) => Some(id),
+            Self::None | Self::Failed => None,
+        }
     }
 }
 
-fn answer(reference: &Reference, now: MonoTime, request: &Request<'_>) -> Verdict {
-    let Ok(packet) = Packet::parse(request.bytes) else { return Verdict::Silence(Silence::Malformed) };
-    let Some(mode) = answering_mode(&packet.header) else { return Verdict::Silence(Silence::NotRequest) };
-    let header = Header {
+fn prove(packet: &Packet<'_>, rules: &ServerRules, request: &Request<'_>) -> Result<Proof, Outcome> {
+    let Some(mac) = packet.mac else { return Ok(Proof::None) };
+    // A crypto-NAK is an answer to an answer, and is never answered (CVE-2015-7871).
+    if mac.digest.is_empty() {
+        return Err(Outcome::NotRequest);
+    }
+    let message = request.bytes.get(..packet.mac_offset()).unwrap_or_default();
+    let key = rules.keys.prove(message, &mac, request.from.ip());
+    Ok(key.map_or(Proof::Failed, |key| Proof::Key(key.id)))
+}
+
+fn header(reference: &Reference, mode: Mode, asked: &Header, request: &Request<'_>) -> Header {
+    Header {
         leap: reference.leap,
-        version: packet.header.version,
+        version: asked.version,
         mode,
         stratum: reference.stratum,
-        poll: packet.header.poll,
+        poll: asked.poll,
         precision: reference.precision,
         root_delay: NtpShort::from_duration(reference.root_delay),
-        root_dispersion: NtpShort::from_duration(reference.root_dispersion(now)),
+        root_dispersion: NtpShort::from_duration(reference.root_dispersion(request.at)),
         reference_id: reference.reference_id,
         reference_timestamp: reference.reference_timestamp,
-        origin: packet.header.transmit,
+        origin: asked.transmit,
         receive: request.received,
         transmit: NtpTimestamp::ZERO,
-    };
-    Verdict::Answer(header.to_bytes())
+    }
+}
+
+/// A Kiss-o'-Death in the place of an answer (RFC 5905 §7.4): it gives no time.
+fn kiss(answer: &Header, code: KissCode) -> Header {
+    Header {
+        leap: Leap::Unknown,
+        stratum: Stratum::UNSPECIFIED,
+        reference_id: code.reference_id(),
+        root_delay: NtpShort::from_duration(NtpDuration::ZERO),
+        root_dispersion: NtpShort::from_duration(NtpDuration::ZERO),
+        reference_timestamp: NtpTimestamp::ZERO,
+        ..*answer
+    }
 }
 
 /// The mode of the answer to a request; `None` for what is not one (RFC 5905 §9.1).
@@ -119,70 +220,5 @@ fn answering_mode(request: &Header) -> Option<Mode> {
         | Mode::Broadcast
         | Mode::Control
         | Mode::Private => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::time::Precision;
-    use crate::wire::{Leap, Stratum};
-    use proptest::prelude::*;
-
-    fn reference() -> Reference {
-        Reference::unsynchronized(Precision::new(-20), MonoTime::ZERO)
-    }
-
-    fn ask(bytes: &[u8]) -> Verdict {
-        let request = Request {
-            bytes,
-            from: "192.0.2.3:5000".parse().unwrap(),
-            received: NtpTimestamp::from_bits(77 << 32),
-        };
-        respond(&reference(), MonoTime::ZERO, &AccessList::default(), &request)
-    }
-
-    fn request(version: u8, mode: Mode) -> [u8; HEADER_LEN] {
-        let version = Version::new(version).unwrap();
-        Header { mode, ..Header::request(version, 6, NtpTimestamp::from_bits(5)) }.to_bytes()
-    }
-
-    #[test]
-    fn every_version_is_answered_in_its_own() {
-        for version in 1..=4 {
-            let mode = if version == 1 { Mode::Reserved } else { Mode::Client };
-            let Verdict::Answer(mut bytes) = ask(&request(version, mode)) else { panic!("v{version}") };
-            stamp(&mut bytes, NtpTimestamp::from_bits(78 << 32));
-            let header = Header::parse(&bytes).unwrap();
-            assert_eq!(header.version.number(), version);
-            assert_eq!(header.mode, Mode::Server);
-            assert_eq!(header.origin, NtpTimestamp::from_bits(5));
-            assert_eq!(header.receive, NtpTimestamp::from_bits(77 << 32));
-            assert_eq!(header.transmit, NtpTimestamp::from_bits(78 << 32));
-        }
-    }
-
-    #[test]
-    fn without_time_it_says_so() {
-        let Verdict::Answer(bytes) = ask(&request(4, Mode::Client)) else { panic!() };
-        let header = Header::parse(&bytes).unwrap();
-        assert_eq!((header.leap, header.stratum), (Leap::Unknown, Stratum::UNSYNCHRONIZED));
-    }
-
-    #[test]
-    fn an_answer_is_never_answered() {
-        for mode in [Mode::Server, Mode::SymmetricPassive, Mode::Broadcast, Mode::Private] {
-            assert_eq!(ask(&request(4, mode)), Verdict::Silence(Silence::NotRequest), "{mode:?}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn answers_never_outgrow_requests_nor_provoke_answers(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            if let Verdict::Answer(answer) = ask(&bytes) {
-                prop_assert!(answer.len() <= bytes.len());
-                prop_assert!(matches!(ask(&answer), Verdict::Silence(_)));
-            }
-        }
     }
 }

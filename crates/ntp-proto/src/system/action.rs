@@ -6,7 +6,7 @@ use crate::association::{AssociationId, Rejection};
 use crate::discipline::LeapArm;
 use crate::estimator::Memory;
 use crate::time::{Frequency, MonoTime, NtpDuration, Reading};
-use crate::wire::{HEADER_LEN, KissCode};
+use crate::wire::{Datagram, KissCode};
 
 use super::fitness::Unfit;
 
@@ -38,7 +38,7 @@ pub enum Action {
         /// To whom.
         remote: SocketAddr,
         /// The request.
-        packet: [u8; HEADER_LEN],
+        packet: Datagram,
     },
     /// Close the association's socket; the next request leaves from another port.
     Close(AssociationId),

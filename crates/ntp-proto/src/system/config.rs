@@ -1,8 +1,10 @@
 //! What a system is told before it starts.
 
+use alloc::sync::Arc;
 use core::net::IpAddr;
 
 use crate::association::AssociationOptions;
+use crate::auth::KeyTable;
 use crate::discipline::{DisciplineConfig, LeapTable, Timescale};
 use crate::estimator::Memory;
 use crate::select::SelectionConfig;
@@ -73,7 +75,7 @@ pub struct SourceConfig {
 }
 
 /// Everything a system is told before it starts.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct SystemConfig {
     /// The sources, in the order of ntp.conf.
     pub sources: Vec<SourceConfig>,
@@ -81,6 +83,8 @@ pub struct SystemConfig {
     pub discipline: DisciplineConfig,
     /// What ntp.conf says about the vote (`tos`).
     pub selection: SelectionConfig,
+    /// The keys that servers share with us.
+    pub keys: Arc<KeyTable>,
     /// The local clock's precision.
     pub precision: Precision,
     /// The table of leap seconds (`leapfile`).

@@ -14,15 +14,18 @@ mod snapshot;
 mod sources;
 
 use alloc::collections::{BTreeMap, VecDeque};
+use alloc::sync::Arc;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 use crate::association::{Association, AssociationId, Rejection};
+use crate::auth::{KeyTable, Protection};
 use crate::discipline::{CorrectionLedger, Discipline, SLEW_MAX};
 use crate::estimator::{Estimate, Estimator};
 use crate::random::Rng;
 use crate::select::{Selection, Standing};
 use crate::time::{Frequency, MonoTime, NtpDuration, NtpTimestamp, Reading};
+use crate::wire::Datagram;
 
 pub use action::{Action, ClockReport, ClockRequest, Event, Outcome, Received, SourceId};
 pub use config::{ClockStart, Family, SourceConfig, SourceKind, SystemConfig, Target};
@@ -81,6 +84,9 @@ struct Member {
     /// What has kept it from voting since it was last followed, as far as the administrator has been
     /// told: bits of `flash`.
     unfit_told: u16,
+    /// Why its last answer proved nothing, where one must: no state of the association, which such an answer
+    /// does not change.
+    distrust: Option<Rejection>,
     /// Since when it is asked.
     mobilized: MonoTime,
 }
@@ -97,6 +103,7 @@ impl Member {
             disagreements: 0,
             samples: 0,
             unfit_told: 0,
+            distrust: None,
             mobilized: now,
         }
     }
@@ -109,6 +116,7 @@ impl Member {
         self.disagreements = 0;
         self.samples = 0;
         self.unfit_told = 0;
+        self.distrust = None;
         self.mobilized = now;
     }
 }
@@ -125,6 +133,7 @@ pub struct System {
     estimator: Estimator,
     discipline: Discipline,
     selection: Selection,
+    keys: Arc<KeyTable>,
     reference: Reference,
     events: EventLog<SystemEvent>,
     started: MonoTime,
@@ -172,6 +181,7 @@ impl System {
             estimator,
             discipline: Discipline::new(config.discipline, correction),
             selection: Selection::default(),
+            keys: Arc::clone(&config.keys),
             reference: Reference::unsynchronized(config.precision, now),
             events: EventLog::new(SystemEvent::Restart),
             started: now,
@@ -209,9 +219,13 @@ impl System {
         let remote = member.association.remote();
         let was_unreachable = member.association.state().reach().is_unreachable();
         let before = member.association.state().rejection();
-        let verdict = member.association.handle_answer(received.arrived, raw, received.local, received.bytes);
+        // A key that is gone since protects nothing: nothing is believed.
+        let Some(protection) = self.keys.protection(member.association.options().key) else { return };
+        let Received { arrived, local, bytes, .. } = received;
+        let verdict = member.association.handle_answer(arrived, raw, local, bytes, protection);
         match verdict {
             Ok(measurement) => {
+                member.distrust = None;
                 if was_unreachable {
                     member.events.note(PeerEvent::Reachable);
                     self.report(Event::Reachable(remote));
@@ -225,6 +239,13 @@ impl System {
                 self.select(now);
                 if sent_away {
                     self.look_up_again(received.association, now);
+                }
+            }
+            Err(reason @ (Rejection::Unauthentic | Rejection::CryptoNak)) => {
+                let known = member.distrust.replace(reason);
+                member.events.note(PeerEvent::AuthFailed);
+                if known != Some(reason) {
+                    self.report(Event::Rejected { remote, reason });
                 }
             }
             // What is not ours or not new is counted and forgotten.
@@ -333,6 +354,11 @@ impl System {
         &self.reference
     }
 
+    /// The keys have been read anew.
+    pub fn set_keys(&mut self, keys: Arc<KeyTable>) {
+        self.keys = keys;
+    }
+
     /// The addresses of the servers that are asked.
     pub fn source_addresses(&self) -> Vec<IpAddr> {
         self.members.values().map(|member| member.association.remote().ip().to_canonical()).collect()
@@ -402,7 +428,17 @@ impl System {
         let mut due = Vec::new();
         for (id, member) in &mut self.members {
             let was_reachable = !member.association.state().reach().is_unreachable();
-            let Some(packet) = member.association.handle_timeout(now, &mut *self.rng) else { continue };
+            let Some(header) = member.association.handle_timeout(now, &mut *self.rng) else { continue };
+            let mut packet = Datagram::new(header);
+            match self.keys.protection(member.association.options().key) {
+                Some(Protection::Open) => {}
+                Some(Protection::Key(key)) => key.sign(&mut packet),
+                // Without its key it is not asked at all.
+                None => {
+                    member.association.handle_send_failed(now);
+                    continue;
+                }
+            }
             let lost = was_reachable && member.association.state().reach().is_unreachable();
             if lost {
                 member.events.note(PeerEvent::Unreachable);

@@ -3,6 +3,7 @@
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::association::{AssociationId, AssociationOptions, Counters, RegisterEntry, STAGES};
+use crate::auth::KeyId;
 use crate::estimator::{Oscillator, Path};
 use crate::select::{SelectionConfig, Standing};
 use crate::time::{Frequency, MonoTime, NtpDuration, NtpTimestamp, PollExponent, Precision};
@@ -48,6 +49,8 @@ pub enum PeerEvent {
     RateExceeded,
     /// It asked us to go away.
     AccessDenied,
+    /// Its answer was not signed with the key that was agreed on.
+    AuthFailed,
     /// It became the system peer.
     SystemPeer,
 }
@@ -60,6 +63,7 @@ impl PeerEvent {
             Self::Unreachable => 3,
             Self::Reachable => 4,
             Self::Restart => 5,
+            Self::AuthFailed => 6,
             Self::RateExceeded => 7,
             Self::AccessDenied => 8,
             Self::SystemPeer => 10,
@@ -144,6 +148,10 @@ pub struct PeerSnapshot {
     pub counters: Counters,
     /// What has been learnt of the way to it.
     pub path: Option<Path>,
+    /// The key that its packets are signed with.
+    pub key: Option<KeyId>,
+    /// Whether its last answer was signed with it.
+    pub authentic: bool,
 }
 
 /// The system's own variables.
@@ -253,6 +261,7 @@ impl System {
                 .map(|stage| stage.as_ref().map(|entry| (entry.delay, offset(entry), entry.dispersion))),
             counters: *association.counters(),
             path: self.estimator.path(association.id()),
+            authentic: association.options().key.is_some() && member.distrust.is_none() && best.is_some(),
             ..blank
         };
         let shown = match server {
@@ -350,6 +359,8 @@ impl System {
             filter: [None; STAGES],
             counters: Counters::default(),
             path: None,
+            key: options.key,
+            authentic: false,
         }
     }
 }
@@ -357,7 +368,7 @@ impl System {
 /// ntpd's flash bits: of the last answer, and of what keeps the source from voting.
 fn flash(member: &Member, now: MonoTime, rate: Frequency, config: &SelectionConfig) -> u16 {
     let state = member.association.state();
-    let answer = state.rejection().map_or(0, crate::association::Rejection::flash);
+    let answer = state.rejection().or(member.distrust).map_or(0, crate::association::Rejection::flash);
     fitness::faults(state, now, rate, config).fold(answer, |flash, fault| flash | fault.flash())
 }
 

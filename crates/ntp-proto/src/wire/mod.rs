@@ -3,10 +3,12 @@
 //! Parsing borrows, allocates nothing, never panics, and accepts nothing shorter than a header.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
+mod datagram;
 mod header;
 mod packet;
 mod refid;
 
+pub use datagram::{DATAGRAM_LEN_MAX, Datagram};
 pub use header::{HEADER_LEN, Header, Leap, Mode, Stratum, Version};
 pub use packet::{ExtensionField, ExtensionFields, MAC_LEN_MAX, Mac, Packet};
 pub use refid::{KissCode, ReferenceId};

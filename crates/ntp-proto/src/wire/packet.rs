@@ -42,6 +42,11 @@ impl<'a> Packet<'a> {
         Ok(Self { header, fields, mac })
     }
 
+    /// Where the MAC stands: a code is about everything before it.
+    pub const fn mac_offset(&self) -> usize {
+        HEADER_LEN.saturating_add(self.fields.len())
+    }
+
     /// The extension fields in order, known or not.
     pub const fn extension_fields(&self) -> ExtensionFields<'a> {
         ExtensionFields { rest: self.fields }

@@ -17,7 +17,7 @@ use ntp_proto::association::AssociationId;
 use ntp_proto::random::Rng as _;
 use ntp_proto::system::{Action, ClockReport, Received, SourceId};
 use ntp_proto::time::{MonoTime, NtpDuration, NtpTimestamp, Reading};
-use ntp_proto::wire::{Header, Stratum, Version};
+use ntp_proto::wire::{Datagram, Header, Stratum, Version};
 
 use crate::SplitMix;
 use crate::client::Client;
@@ -243,7 +243,7 @@ impl Client for Baseline {
         }
         for source in self.sources.iter_mut().filter(|source| source.next <= now) {
             let nonce = NtpTimestamp::from_bits(self.rng.next_u64().max(1));
-            let packet = Header::request(Version::V4, source.poll, nonce).to_bytes();
+            let packet = Datagram::new(Header::request(Version::V4, source.poll, nonce).to_bytes());
             source.outstanding = Some((nonce, None));
             let interval = Duration::from_secs(1 << source.poll.clamp(0, 17));
             let spread = 0.99 + 0.02 * self.rng.unit();

@@ -3,38 +3,18 @@
 //! It governs who may ask us. DEVIATION(ntp 4.2.8): it does not govern whom we ask, because an
 //! answer is accepted only on a socket connected to a configured server and with our nonce in it.
 
+mod ranges;
+mod restrictions;
+
+use alloc::collections::BTreeMap;
 use core::net::{IpAddr, SocketAddr};
 
-/// The flags of a `restrict` line that mean something here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "the flags of the configuration language, each independent"
-)]
-pub struct Restrictions {
-    /// Answer nothing at all.
-    pub ignore: bool,
-    /// Answer no time requests.
-    pub noserve: bool,
-    /// Answer no mode 6 queries.
-    pub noquery: bool,
-    /// The rule holds only for senders on port 123.
-    pub ntpport: bool,
-}
+use ranges::{Net, Ranges};
 
-impl Restrictions {
-    const fn union(self, other: Self) -> Self {
-        Self {
-            ignore: self.ignore || other.ignore,
-            noserve: self.noserve || other.noserve,
-            noquery: self.noquery || other.noquery,
-            ntpport: self.ntpport || other.ntpport,
-        }
-    }
-}
+pub use restrictions::Restrictions;
 
 /// A range of addresses of one family.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Prefix {
     bits: u128,
     mask: u128,
@@ -64,16 +44,27 @@ impl Prefix {
         Self { bits: 0, mask: 0, v4 }
     }
 
-    fn holds(&self, address: IpAddr) -> bool {
+    /// Whether an address is in it.
+    pub fn holds(&self, address: IpAddr) -> bool {
         let (bits, v4) = widen(address);
         v4 == self.v4 && bits & self.mask == self.bits
     }
 
     /// How many bits it fixes: the more, the more specific.
-    const fn length(&self) -> u32 {
-        self.mask.count_ones()
+    fn length(&self) -> u8 {
+        u8::try_from(self.mask.count_ones()).unwrap_or(u8::MAX)
+    }
+
+    /// As a range for one family's [`Ranges`], where its bits are the leading ones.
+    fn net(&self, restrictions: Restrictions) -> Option<Net> {
+        let spare = if self.v4 { V4_SPARE_BITS } else { 0 };
+        let contiguous = (self.mask << spare).leading_ones() == self.mask.count_ones();
+        contiguous.then(|| Net { first: self.bits << spare, length: self.length(), restrictions })
     }
 }
+
+/// An IPv4 address stands in the upper 32 of 128 bits.
+const V4_SPARE_BITS: u32 = 96;
 
 /// An address as 128 bits; IPv4, mapped or not, as its 32.
 fn widen(address: IpAddr) -> (u128, bool) {
@@ -101,10 +92,13 @@ pub struct Rule {
     pub restrictions: Restrictions,
 }
 
-/// All `restrict` lines, the most specific first.
+/// All `restrict` lines.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct AccessList {
-    rules: Vec<(Prefix, Restrictions)>,
+    v4: Ranges,
+    v6: Ranges,
+    /// Those whose mask has gaps, the most specific first. Nobody has many, and each costs.
+    gapped: Vec<(Prefix, Restrictions)>,
     source: Option<Restrictions>,
     sources: Vec<IpAddr>,
     /// Whether the file had any line at all.
@@ -114,53 +108,67 @@ pub struct AccessList {
 impl AccessList {
     /// From the lines in order. Flags of lines about the same range add up, as in ntpd.
     pub fn new(lines: &[Rule]) -> Self {
-        let mut list = Self { configured: !lines.is_empty(), ..Self::default() };
+        let mut source: Option<Restrictions> = None;
+        let mut rules: BTreeMap<(Prefix, bool), Restrictions> = BTreeMap::new();
         for line in lines {
-            match line.target {
-                RuleTarget::Source => {
-                    list.source = Some(list.source.unwrap_or_default().union(line.restrictions));
+            let known = match line.target {
+                RuleTarget::Source => source.get_or_insert_default(),
+                RuleTarget::Prefix(prefix) => {
+                    rules.entry((prefix, line.restrictions.has(Restrictions::NTPPORT))).or_default()
                 }
-                RuleTarget::Prefix(prefix) => list.add(prefix, line.restrictions),
+            };
+            *known |= line.restrictions;
+        }
+        let (mut v4, mut v6, mut gapped) = (Vec::new(), Vec::new(), Vec::new());
+        for ((prefix, _), restrictions) in rules {
+            match prefix.net(restrictions) {
+                Some(net) if prefix.v4 => v4.push(net),
+                Some(net) => v6.push(net),
+                None => gapped.push((prefix, restrictions)),
             }
         }
-        list.rules.sort_by_key(|(prefix, restrictions)| {
-            (core::cmp::Reverse(prefix.length()), !restrictions.ntpport)
+        gapped.sort_by_key(|(prefix, restrictions)| {
+            (core::cmp::Reverse(prefix.length()), !restrictions.has(Restrictions::NTPPORT))
         });
-        list
-    }
-
-    fn add(&mut self, prefix: Prefix, restrictions: Restrictions) {
-        let same = |known: &&mut (Prefix, Restrictions)| {
-            known.0 == prefix && known.1.ntpport == restrictions.ntpport
-        };
-        match self.rules.iter_mut().find(same) {
-            Some((_, known)) => *known = known.union(restrictions),
-            None => self.rules.push((prefix, restrictions)),
-        }
+        let configured = !lines.is_empty();
+        let (v4, v6) = (Ranges::new(v4), Ranges::new(v6));
+        Self { v4, v6, gapped, source, sources: Vec::new(), configured }
     }
 
     /// The servers that `restrict source` is about.
-    pub fn set_sources(&mut self, sources: Vec<IpAddr>) {
+    pub fn set_sources(&mut self, mut sources: Vec<IpAddr>) {
+        sources.sort_unstable();
         self.sources = sources;
     }
 
     /// What a sender may not do.
     pub fn restrictions(&self, from: SocketAddr) -> Restrictions {
-        let address = from.ip();
-        // An explicit line about exactly this host outranks the template for servers.
-        let matching = self.rules.iter().find(|(prefix, restrictions)| {
-            prefix.holds(address) && (!restrictions.ntpport || from.port() == 123)
-        });
-        let template = self.source.filter(|_| self.sources.contains(&address.to_canonical()));
+        let address = from.ip().to_canonical();
+        let matching = self.matching(address, from.port() == 123);
+        let bits = if address.is_ipv4() { 32 } else { 128 };
+        let template = self.source.filter(|_| self.sources.binary_search(&address).is_ok());
         match (matching, template) {
-            (Some((prefix, restrictions)), Some(_)) if *prefix == Prefix::host(address) => *restrictions,
+            // An explicit line about exactly this host outranks the template for servers.
+            (Some((length, restrictions)), Some(_)) if length == bits => restrictions,
             (_, Some(template)) => template,
-            (Some((_, restrictions)), None) => *restrictions,
+            (Some((_, restrictions)), None) => restrictions,
             // Without any line, the state of the daemon is nobody's business but this machine's.
-            (None, None) => Restrictions {
-                noquery: !self.configured && !address.to_canonical().is_loopback(),
-                ..Restrictions::default()
-            },
+            (None, None) => (Restrictions::NOQUERY | Restrictions::NOMRULIST)
+                .when(!self.configured && !address.is_loopback()),
+        }
+    }
+
+    /// The most specific rule: the bits it fixes, and what it says.
+    fn matching(&self, address: IpAddr, ntp_port: bool) -> Option<(u8, Restrictions)> {
+        let (bits, v4) = widen(address);
+        let decision = if v4 { self.v4.find(bits << V4_SPARE_BITS) } else { self.v6.find(bits) };
+        let found = if ntp_port { decision.ntp_port } else { decision.any };
+        let gapped = self.gapped.iter().find(|(prefix, restrictions)| {
+            prefix.holds(address) && (ntp_port || !restrictions.has(Restrictions::NTPPORT))
+        });
+        match gapped.map(|(prefix, restrictions)| (prefix.length(), *restrictions)) {
+            Some(gapped) if found.is_none_or(|(length, _)| length < gapped.0) => Some(gapped),
+            _ => found,
         }
     }
 }
@@ -175,11 +183,9 @@ mod tests {
         Rule { target: RuleTarget::Prefix(prefix), restrictions }
     }
 
-    const IGNORE: Restrictions =
-        Restrictions { ignore: true, noserve: false, noquery: false, ntpport: false };
-    const NOQUERY: Restrictions =
-        Restrictions { ignore: false, noserve: false, noquery: true, ntpport: false };
-    const OPEN: Restrictions = Restrictions { ignore: false, noserve: false, noquery: false, ntpport: false };
+    const IGNORE: Restrictions = Restrictions::IGNORE;
+    const NOQUERY: Restrictions = Restrictions::NOQUERY;
+    const OPEN: Restrictions = Restrictions::NONE;
 
     fn ask(list: &AccessList, from: &str) -> Restrictions {
         list.restrictions(from.parse().unwrap())
@@ -202,22 +208,22 @@ mod tests {
 
     #[test]
     fn flags_about_the_same_range_add_up() {
-        let noserve = Restrictions { noserve: true, ..OPEN };
+        let noserve = Restrictions::NOSERVE;
         let list = AccessList::new(&[
             rule("10.0.0.0", "255.0.0.0", NOQUERY),
             rule("10.0.0.0", "255.0.0.0", noserve),
         ]);
-        assert_eq!(ask(&list, "10.0.0.1:9"), Restrictions { noquery: true, noserve: true, ..OPEN });
+        assert_eq!(ask(&list, "10.0.0.1:9"), NOQUERY | noserve);
     }
 
     #[test]
     fn ntpport_lines_hold_for_port_123_only() {
         let list = AccessList::new(&[
             rule("0.0.0.0", "0.0.0.0", NOQUERY),
-            rule("0.0.0.0", "0.0.0.0", Restrictions { ntpport: true, ..IGNORE }),
+            rule("0.0.0.0", "0.0.0.0", IGNORE | Restrictions::NTPPORT),
         ]);
-        assert!(ask(&list, "192.0.2.1:123").ignore);
-        assert!(!ask(&list, "192.0.2.1:124").ignore);
+        assert!(ask(&list, "192.0.2.1:123").has(IGNORE));
+        assert!(!ask(&list, "192.0.2.1:124").has(IGNORE));
     }
 
     #[test]
@@ -232,10 +238,22 @@ mod tests {
     #[test]
     fn without_lines_only_this_machine_may_query() {
         let list = AccessList::default();
-        assert!(!ask(&list, "127.0.0.1:9").noquery);
-        assert!(!ask(&list, "[::1]:9").noquery);
-        assert!(ask(&list, "192.0.2.1:9").noquery);
-        assert!(!ask(&list, "192.0.2.1:9").noserve);
+        assert!(!ask(&list, "127.0.0.1:9").has(NOQUERY));
+        assert!(!ask(&list, "[::1]:9").has(NOQUERY));
+        assert!(ask(&list, "192.0.2.1:9").has(NOQUERY));
+        assert!(!ask(&list, "192.0.2.1:9").has(Restrictions::NOSERVE));
+    }
+
+    #[test]
+    fn a_mask_with_gaps_counts_its_bits() {
+        let list = AccessList::new(&[
+            rule("10.0.0.0", "255.0.0.0", IGNORE),
+            rule("10.0.7.0", "255.0.255.0", NOQUERY),
+            rule("10.1.7.1", "255.255.255.255", OPEN),
+        ]);
+        assert_eq!(ask(&list, "10.3.7.9:9"), NOQUERY);
+        assert_eq!(ask(&list, "10.3.8.9:9"), IGNORE);
+        assert_eq!(ask(&list, "10.1.7.1:9"), OPEN);
     }
 
     #[test]

@@ -1,0 +1,47 @@
+//! An answer, but for its transmit timestamp: whoever sends it stamps it at the last moment.
+
+use crate::auth::{KeyId, KeyTable};
+use crate::time::NtpTimestamp;
+use crate::wire::{Datagram, Header};
+
+use super::counters::Outcome;
+
+/// Where the transmit timestamp stands.
+const TRANSMIT_OFFSET: usize = 40;
+
+/// An answer in the making.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reply {
+    datagram: Datagram,
+    key: Option<KeyId>,
+    /// What it is.
+    pub outcome: Outcome,
+}
+
+impl Reply {
+    /// An answer, to be signed if there is a key.
+    pub(super) fn new(header: &Header, key: Option<KeyId>, outcome: Outcome) -> Self {
+        Self { datagram: Datagram::new(header.to_bytes()), key, outcome }
+    }
+
+    /// An answer with a crypto-NAK, a MAC of key 0 without a code (RFC 5905 §7.3).
+    pub(super) fn refusal(header: &Header) -> Self {
+        let mut reply = Self::new(header, None, Outcome::Refused);
+        reply.datagram.push(&[0; size_of::<u32>()]);
+        reply
+    }
+
+    /// Fills in when it leaves, T3, and signs it.
+    pub fn seal(&mut self, transmit: NtpTimestamp, keys: &KeyTable) {
+        self.datagram.put(TRANSMIT_OFFSET, &transmit.to_bits().to_be_bytes());
+        // A key that is gone since signs nothing: the client will not take the answer, and ask again.
+        if let Some(key) = self.key.and_then(|id| keys.trusted(id)) {
+            key.sign(&mut self.datagram);
+        }
+    }
+
+    /// What goes onto the wire.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.datagram.as_bytes()
+    }
+}
