@@ -1,8 +1,11 @@
 //! The command line: classic ntpd's letters keep their meaning.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Parser};
+use ntp_conf::directive::{InterfaceAction, InterfaceRule, InterfaceTarget};
+use ntp_conf::{At, Configuration, Placed};
 use ntp_proto::time::{Frequency, NtpDuration};
 
 /// Keeps the system clock right, and gives time to others.
@@ -50,6 +53,15 @@ pub struct Options {
     /// `virtual[:offset=S,frequency=PPM]` (one of our own that starts wrong)
     #[arg(long, value_name = "CLOCK", default_value = "system", value_parser = parse_clock)]
     pub clock: ClockChoice,
+    /// Listen on the addresses of this interface, or on this address; may be given again
+    #[arg(short = 'I', long = "interface", value_name = "INTERFACE")]
+    pub interfaces: Vec<String>,
+    /// File of symmetric keys, instead of the one in the configuration
+    #[arg(short = 'k', long = "keyfile", value_name = "FILE")]
+    pub keys: Option<PathBuf>,
+    /// Trust this key as well; may be given again
+    #[arg(short = 't', long = "trustedkey", value_name = "KEY")]
+    pub trusted_keys: Vec<u32>,
     /// Print the version
     #[arg(short = 'V', long = "version", action = ArgAction::Version)]
     version: Option<bool>,
@@ -59,31 +71,54 @@ pub struct Options {
 }
 
 const AFTER_HELP: &str = "\
-Classic ntpd's -a -I -i -k -L -N -s -t -u -U are taken too, and nothing follows from them.
+Classic ntpd's -a -i -L -N -s -u -U are taken too, and nothing follows from them.
+SIGHUP reads the configuration anew: who may ask, the keys and where to listen, without a pause.
 SIGTERM and SIGINT end it cleanly. With -q it gives up after a minute.
 
 Exit status: 0 ended as asked, 1 usage or configuration, 2 could not listen, \
 3 clock control refused, 4 clock beyond the panic threshold, 5 no time obtained (-q).";
+
+impl Options {
+    /// Adds to a configuration what the command line says beside it.
+    pub(crate) fn complete(&self, found: &mut Configuration) {
+        let at = At { file: 0, line: 0 };
+        if !self.interfaces.is_empty() && found.interfaces.is_empty() {
+            // What is named is all that is listened on, and this machine's own addresses.
+            for (action, target) in [
+                (InterfaceAction::Ignore, InterfaceTarget::All),
+                (InterfaceAction::Listen, InterfaceTarget::Name("lo".to_owned())),
+            ] {
+                found.interfaces.push(Placed { value: InterfaceRule { action, target }, at });
+            }
+        }
+        for name in &self.interfaces {
+            let target = match name.parse::<IpAddr>() {
+                Ok(address) => InterfaceTarget::Network(address, if address.is_ipv4() { 32 } else { 128 }),
+                Err(_) => InterfaceTarget::Name(name.clone()),
+            };
+            let value = InterfaceRule { action: InterfaceAction::Listen, target };
+            found.interfaces.push(Placed { value, at });
+        }
+        if let Some(path) = &self.keys {
+            found.keys = Some(Placed { value: path.clone(), at });
+        }
+        found.trusted_keys.extend(self.trusted_keys.iter().map(|key| Placed { value: (*key, *key), at }));
+    }
+}
 
 /// Letters of classic ntpd that nothing follows from.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Ignored {
     #[arg(short = 'a', hide = true)]
     authreq: bool,
-    #[arg(short = 'I', hide = true, value_name = "INTERFACE")]
-    interface: Vec<String>,
     #[arg(short = 'i', hide = true, value_name = "DIR")]
     jail: Option<String>,
-    #[arg(short = 'k', hide = true, value_name = "FILE")]
-    keys: Option<String>,
     #[arg(short = 'L', hide = true)]
     no_virtual: bool,
     #[arg(short = 'N', hide = true)]
     nice: bool,
     #[arg(short = 's', hide = true, value_name = "DIR")]
     stats: Option<String>,
-    #[arg(short = 't', hide = true, value_name = "KEY")]
-    trusted: Vec<String>,
     #[arg(short = 'u', hide = true, value_name = "USER")]
     user: Option<String>,
     #[arg(short = 'U', hide = true, value_name = "SECONDS")]
@@ -95,13 +130,10 @@ impl Ignored {
     pub fn given(&self) -> Vec<&'static str> {
         [
             ("-a", self.authreq),
-            ("-I", !self.interface.is_empty()),
             ("-i", self.jail.is_some()),
-            ("-k", self.keys.is_some()),
             ("-L", self.no_virtual),
             ("-N", self.nice),
             ("-s", self.stats.is_some()),
-            ("-t", !self.trusted.is_empty()),
             ("-u", self.user.is_some()),
             ("-U", self.update.is_some()),
         ]
@@ -196,6 +228,6 @@ mod tests {
         assert_eq!(options.ignored.given(), ["-N"]);
         let all = "ntpd -4 -c f -d -f d -g -I eth0 -i /j -k k -L -l log -n -N -p pid -q -s s -t 1 -u ntp:ntp -U 5 -x";
         let options = Options::try_parse_from(all.split(' ')).unwrap();
-        assert_eq!(options.ignored.given().len(), 9);
+        assert_eq!(options.ignored.given().len(), 6);
     }
 }

@@ -3,14 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use ntp_conf::directive::{self, AddressFamily, Fudge, Restrict, RestrictTarget, Role, Source, Tinker, Tos};
+use ntp_conf::directive::{
+    self, AddressFamily, Fudge, Limit, Mru, Restrict, RestrictTarget, Role, Source, Tinker, Tos,
+};
 use ntp_conf::{Configuration, Diagnostic, FILE_LEN_MAX, LoadError, Placed, Severity};
 use ntp_proto::association::AssociationOptions;
+use ntp_proto::auth::{KeyId, KeyTable};
 use ntp_proto::discipline::DisciplineConfig;
 use ntp_proto::select::SelectionConfig;
-use ntp_proto::server::{AccessList, Prefix, Restrictions, Rule, RuleTarget};
+use ntp_proto::server::{
+    AccessList, ClientTable, Prefix, RateLimit, Restrictions, Rule, RuleTarget, ServerRules,
+};
 use ntp_proto::system::{Family, SourceConfig, SourceKind, SystemConfig, Target};
 use ntp_proto::time::{Frequency, NtpDuration, PollExponent, Precision};
 use ntp_proto::wire::{ReferenceId, Stratum, Version};
@@ -63,24 +69,26 @@ pub fn system_config(
     found: &Configuration,
     options: &Options,
     precision: Precision,
+    keys: &Arc<KeyTable>,
 ) -> (SystemConfig, Vec<String>) {
-    let (sources, complaints) = sources(found, options);
+    let (sources, complaints) = sources(found, options, keys);
     let config = SystemConfig {
         sources,
         discipline: discipline(found, options),
         selection: selection(found),
         precision,
         leap_table: None,
+        keys: Arc::clone(keys),
     };
     (config, complaints)
 }
 
 /// The sources; with words about those that cannot be used.
-fn sources(found: &Configuration, options: &Options) -> (Vec<SourceConfig>, Vec<String>) {
+fn sources(found: &Configuration, options: &Options, keys: &KeyTable) -> (Vec<SourceConfig>, Vec<String>) {
     let mut sources = Vec::new();
     let mut complaints = Vec::new();
     for source in &found.sources {
-        match source_config(&source.value, &found.fudges, options) {
+        match source_config(&source.value, &found.fudges, options, keys) {
             Ok(config) => sources.push(config),
             Err(reason) => complaints.push(format!("{}: {reason}", found.place(source.at))),
         }
@@ -92,7 +100,17 @@ fn source_config(
     source: &Source,
     fudges: &[Placed<Fudge>],
     options: &Options,
+    keys: &KeyTable,
 ) -> Result<SourceConfig, String> {
+    // Asked without its key, a server could be anybody.
+    if let Some(key) = source.options.key.and_then(KeyId::new).filter(|key| keys.trusted(*key).is_none()) {
+        let why = if keys.has(key) {
+            "is not among the trusted ones: name it in a `trustedkey` line"
+        } else {
+            "is not in the `keys` file"
+        };
+        return Err(format!("key {} {why}; {} is not asked", key.number(), source.host));
+    }
     let kind = match (source.reference_clock(), source.address(), source.role) {
         (Some((LOCAL_CLOCK_DRIVER, unit)), _, _) => local_clock(unit, fudges),
         (Some((driver, _)), _, _) => {
@@ -135,6 +153,7 @@ fn association_options(options: &directive::SourceOptions) -> AssociationOptions
         prefer: options.prefer,
         noselect: options.noselect,
         truechimer: options.truechimer,
+        key: options.key.and_then(KeyId::new),
     }
 }
 
@@ -212,6 +231,55 @@ fn selection(found: &Configuration) -> SelectionConfig {
 /// Names in `restrict` lines, with the addresses that have been found for them.
 pub(crate) type NamedHosts = BTreeMap<String, Vec<IpAddr>>;
 
+/// How often clients may ask, where they are limited.
+pub(crate) fn rate_limit(found: &Configuration) -> RateLimit {
+    let (mut interval, mut burst) = (Duration::from_secs(8), 8.0);
+    let (mut minimum, mut kod) = (Duration::ZERO, None);
+    let seconds =
+        |seconds: f64| Duration::try_from_secs_f64(seconds).unwrap_or(INTERVAL_MAX).min(INTERVAL_MAX);
+    for limit in &found.limits {
+        match limit.value {
+            Limit::Interval(exponent) => interval = seconds(f64::from(exponent).exp2()),
+            Limit::Minimum(least) => minimum = Duration::from_secs(least.into()).min(INTERVAL_MAX),
+            Limit::Rate(rate) => interval = seconds(1.0 / rate),
+            Limit::Burst(packets) => burst = packets,
+            Limit::Kod(rate) => kod = Some(seconds(1.0 / rate)),
+        }
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a cast to an integer saturates"
+    )]
+    RateLimit::new(interval, burst as u16, minimum, kod)
+}
+
+/// The longest interval of rate limiting: more than a day says no more.
+const INTERVAL_MAX: Duration = Duration::from_hours(36);
+
+/// How large the list of clients is: bytes, and perhaps entries.
+pub(crate) fn client_list_size(found: &Configuration) -> (usize, Option<usize>) {
+    let (mut memory, mut most, mut least) = (CLIENT_LIST_MEMORY, None, 0);
+    let size = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+    for mru in &found.mru {
+        match mru.value {
+            Mru::MaxMemory(kibibytes) => memory = size(kibibytes).saturating_mul(1024),
+            Mru::MaxDepth(entries) => most = Some(size(entries)),
+            Mru::MinDepth(entries) => least = size(entries),
+        }
+    }
+    (memory.max(ClientTable::memory_for(least)), most.map(|most| most.max(least)))
+}
+
+/// Where nothing is said: as much as in classic ntpd.
+const CLIENT_LIST_MEMORY: usize = 1 << 20;
+
+/// What holds for all clients, but for the access list.
+pub(crate) fn server_rules(found: &Configuration, keys: &Arc<KeyTable>, access: AccessList) -> ServerRules {
+    let monitor = !found.monitor_disabled;
+    ServerRules { access, keys: Arc::clone(keys), limit: rate_limit(found), monitor }
+}
+
 /// The access list.
 pub(crate) fn access(lines: &[Restrict], hosts: &NamedHosts) -> AccessList {
     AccessList::new(&lines.iter().flat_map(|line| rules(line, hosts)).collect::<Vec<Rule>>())
@@ -228,12 +296,17 @@ pub(crate) fn restricted_names(lines: &[Restrict]) -> BTreeSet<String> {
 /// One line is one rule, but `restrict default` is one for each family, and a name one for each of
 /// its addresses: none before it is resolved, when the other lines hold.
 fn rules(line: &Restrict, hosts: &NamedHosts) -> Vec<Rule> {
-    let restrictions = Restrictions {
-        ignore: line.flags.ignore,
-        noserve: line.flags.noserve,
-        noquery: line.flags.noquery,
-        ntpport: line.flags.ntpport,
-    };
+    let flags = &line.flags;
+    let restrictions = Restrictions::IGNORE.when(flags.ignore)
+        | Restrictions::NOSERVE.when(flags.noserve)
+        | Restrictions::NOQUERY.when(flags.noquery)
+        | Restrictions::NTPPORT.when(flags.ntpport)
+        | Restrictions::LIMITED.when(flags.limited)
+        | Restrictions::KOD.when(flags.kod)
+        | Restrictions::NOTRUST.when(flags.notrust)
+        | Restrictions::VERSION.when(flags.version)
+        | Restrictions::NOMRULIST.when(flags.nomrulist)
+        | Restrictions::FLAKE.when(flags.flake);
     let targets = match &line.target {
         RestrictTarget::Source => vec![RuleTarget::Source],
         RestrictTarget::Default(family) => [(AddressFamily::V4, true), (AddressFamily::V6, false)]

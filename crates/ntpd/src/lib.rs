@@ -7,11 +7,13 @@ mod clock;
 mod config;
 mod driver;
 pub mod exit;
+mod keys;
 mod leap_file;
 mod loader;
 mod log;
 mod net;
 mod resolver;
+mod serve;
 mod start;
 mod statefiles;
 

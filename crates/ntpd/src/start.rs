@@ -5,10 +5,13 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use ntp_conf::directive::ServerThreads;
 use ntp_conf::{At, Diagnostic, Placed, Severity, values};
 use ntp_os::notify::Notifier;
 use ntp_os::udp::Socket;
+use ntp_proto::auth::KeyTable;
 use ntp_proto::random::Rng;
 use ntp_proto::system::{ClockStart, System, SystemConfig};
 use ntp_proto::time::{MonoTime, Precision};
@@ -17,13 +20,18 @@ use tracing::{Level, debug, error, info, warn};
 use crate::cli::Options;
 use crate::clock::{Clock, ClockError};
 use crate::config::{self, ConfigError, NamedHosts};
-use crate::driver::{Driver, Names};
+use crate::driver::{Driver, Names, Settled};
 use crate::exit::Exit;
+use crate::keys;
 use crate::leap_file::LeapFile;
 use crate::log::{self, Destination};
 use crate::net::{self, ListenError, Sockets};
 use crate::resolver::Resolver;
+use crate::serve::{Service, ServicePlan};
 use crate::statefiles;
+
+/// How what is sent is marked where nothing is said: expedited forwarding, as in classic ntpd.
+const CODE_POINT: u8 = 46;
 
 /// Findings printed one by one; a file with more is not a configuration, and the rest says no more.
 const FINDINGS_SHOWN: usize = 20;
@@ -57,9 +65,10 @@ struct Prepared {
     found: ntp_conf::Configuration,
     findings: Vec<Diagnostic>,
     complaints: Vec<String>,
+    keys: Arc<KeyTable>,
     drift_file: Option<PathBuf>,
     sockets: Vec<(SocketAddr, Socket)>,
-    port: u16,
+    options: Options,
     clock: Clock,
 }
 
@@ -87,16 +96,21 @@ fn prepare(options: &Options) -> Result<Prepared, StartError> {
         print_findings(&findings);
         return Err(useless.into());
     }
+    options.complete(&mut found);
     let resolution = ntp_os::clock::precision().map_err(ClockError::from)?;
-    let (config, complaints) = config::system_config(&found, options, Precision::covering(resolution));
+    let (keys, mut complaints) = keys::load(&found);
+    let keys = Arc::new(keys);
+    let precision = Precision::covering(resolution);
+    let (config, unusable) = config::system_config(&found, options, precision, &keys);
+    complaints.extend(unusable);
     let clock = Clock::open(options.clock, !config.discipline.disabled)?;
     // Setting the clock once needs no port: it works beside a daemon that only serves.
     let sockets = if options.quit { Vec::new() } else { listen(&found, options)? };
     if options.quit {
         found.interfaces.clear();
     }
-    let (drift_file, port) = (None, options.port);
-    Ok(Prepared { config, found, findings, complaints, drift_file, sockets, port, clock })
+    let (drift_file, options) = (None, options.clone());
+    Ok(Prepared { config, found, findings, complaints, keys, drift_file, sockets, options, clock })
 }
 
 /// The listening sockets. Where `interface` lines choose, there may be none yet: addresses can come
@@ -106,8 +120,13 @@ fn listen(
     options: &Options,
 ) -> Result<Vec<(SocketAddr, Socket)>, ListenError> {
     let mut sockets = Vec::new();
+    let code_point = found.code_point.as_ref().map_or(CODE_POINT, |code| code.value);
     for address in net::wanted(&values(&found.interfaces), options.port) {
-        sockets.extend(net::open(address)?.map(|socket| (address, socket)));
+        if let Some(socket) = net::open(address)? {
+            // A mark that the kernel does not take is no reason not to answer.
+            drop(socket.set_code_point(code_point));
+            sockets.push((address, socket));
+        }
     }
     Ok(sockets)
 }
@@ -151,7 +170,7 @@ fn launch(options: &Options, mut prepared: Prepared) -> Result<Exit, StartError>
     log_findings(&prepared);
     for letter in options.ignored.given() {
         // Whoever asks to drop privileges or to check keys must know that it does not happen.
-        if ["-u", "-i", "-k", "-I"].contains(&letter) {
+        if ["-u", "-i"].contains(&letter) {
             warn!("option {letter} is not acted on: run under the unit, which has a user and a sandbox");
         } else {
             debug!("option {letter} is accepted, and nothing follows from it");
@@ -178,7 +197,8 @@ fn run_loop(prepared: Prepared) -> Result<Exit, StartError> {
 }
 
 fn drive(prepared: Prepared) -> Result<Driver, StartError> {
-    let Prepared { config, found, drift_file, sockets, clock, port, .. } = prepared;
+    let Prepared { config, found, keys, drift_file, sockets, clock, options, .. } = prepared;
+    let settled = Settled::of(&found);
     let restrictions = values(&found.restrictions);
     let drift = drift_file.as_deref().and_then(|path| remembered(path, statefiles::read_drift));
     let memory = drift_file.as_deref().map(statefiles::memory_path);
@@ -186,31 +206,45 @@ fn drive(prepared: Prepared) -> Result<Driver, StartError> {
     // What the configuration says goes before what the file remembers, as in the real daemons.
     let start = ClockStart { memory, ..clock.start(config::frequency(&found).or(drift))? };
     let began = start.reading.mono;
-    let io = |what: &str| {
+    let io_error = |what: &str| {
         let what = what.to_owned();
         move |source| StartError::Io { what, source }
     };
-    let rng = KernelRandom::new().map_err(io("random numbers"))?;
+    let rng = KernelRandom::new().map_err(io_error("random numbers"))?;
     let hosts = NamedHosts::new();
     let mut access = config::access(&restrictions, &hosts);
     let system = System::new(config, start, Box::new(rng));
-    let leap_file = found.leap_file.map(|file| LeapFile::new(file.value));
+    let leap_file = found.leap_file.clone().map(|file| LeapFile::new(file.value));
     access.set_sources(system.source_addresses());
+    let plan = ServicePlan {
+        // Setting the clock once serves nobody.
+        threads: if options.quit { ServerThreads::Fixed(0) } else { found.server_threads },
+        list_size: config::client_list_size(&found),
+        code_point: found.code_point.as_ref().map_or(CODE_POINT, |code| code.value),
+    };
+    let rules = config::server_rules(&found, &keys, access);
+    let service = Service::new(plan, rules, system.reference(), &clock, began);
+    let random = || getrandom::u64().map_err(io::Error::other);
+    let secret = || Ok::<_, io::Error>((random()?, random()?));
     Ok(Driver {
         system,
         clock,
-        sockets: Sockets::new(sockets).map_err(io("the sockets"))?,
+        sockets: Sockets::new(sockets).map_err(io_error("the sockets"))?,
         resolver: Resolver::new(),
         restrictions,
         hosts,
-        access,
+        service,
+        settled,
+        nonce_key: secret().map_err(io_error("random numbers"))?,
+        port: options.port,
+        options,
         names: names(),
-        notifier: Notifier::new(std::env::var_os("NOTIFY_SOCKET").as_deref()).map_err(io("NOTIFY_SOCKET"))?,
+        notifier: Notifier::new(std::env::var_os("NOTIFY_SOCKET").as_deref())
+            .map_err(io_error("NOTIFY_SOCKET"))?,
         drift_file,
         leap_file,
         asleep: ntp_os::clock::asleep().map_err(ClockError::from)?,
         interfaces: values(&found.interfaces),
-        port,
         addresses_seen: began,
         watchdog_fed: MonoTime::ZERO,
     })

@@ -31,8 +31,19 @@ pub(crate) enum ClockError {
     OutOfBounds(ClockRequest),
 }
 
+/// What the clock shows, for whoever may not change it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct ClockView(Clock);
+
+impl ClockView {
+    /// The moment of a kernel receive stamp, seen now; without one, now.
+    pub(crate) fn moment(&self, now: Pair, stamp: Option<Duration>) -> Reading {
+        self.0.moment(now, stamp)
+    }
+}
+
 /// The clock that is disciplined.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Clock {
     System(SystemClock),
     Virtual(VirtualClock),
@@ -71,17 +82,25 @@ impl Clock {
 
     /// The moment of a kernel receive stamp, which is in system time; without one, now.
     pub(crate) fn at_stamp(&self, stamp: Option<Duration>) -> Result<Reading, ClockError> {
-        let pair = read_pair()?;
-        let Some(stamp) = stamp else { return self.read() };
-        Ok(match self {
-            Self::System(clock) => clock.at_stamp(pair, stamp),
-            Self::Virtual(clock) => {
-                let age = age(pair, stamp);
-                let then =
-                    Pair { realtime: pair.realtime.saturating_sub(age), raw: pair.raw.saturating_sub(age) };
-                clock.at(then)
+        Ok(self.moment(read_pair()?, stamp))
+    }
+
+    fn moment(&self, now: Pair, stamp: Option<Duration>) -> Reading {
+        match (self, stamp) {
+            (Self::System(_), None) => SystemClock::reading(now),
+            (Self::Virtual(clock), None) => clock.at(now),
+            (Self::System(clock), Some(stamp)) => clock.at_stamp(now, stamp),
+            (Self::Virtual(clock), Some(stamp)) => {
+                let age = age(now, stamp);
+                clock
+                    .at(Pair { realtime: now.realtime.saturating_sub(age), raw: now.raw.saturating_sub(age) })
             }
-        })
+        }
+    }
+
+    /// What it shows, for other threads; it holds until the next correction.
+    pub(crate) fn view(&self) -> ClockView {
+        ClockView(self.clone())
     }
 
     /// Does what the discipline asks for and reports what came of it.

@@ -11,7 +11,7 @@ use ntp_proto::time::{Frequency, NtpDuration, Reading};
 use super::{ClockError, STAMP_AGE_MAX, age, mono, timestamp};
 
 /// A step, for as long as stamps taken before it may still be waiting in a socket.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct RecentStep {
     /// When, on the raw clock.
     raw: Duration,
@@ -20,7 +20,7 @@ struct RecentStep {
 }
 
 /// The kernel's clock.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SystemClock {
     frequency: Frequency,
     stepped: Option<RecentStep>,

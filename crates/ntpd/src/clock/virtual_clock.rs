@@ -14,7 +14,7 @@ use ntp_proto::time::{Frequency, MonoTime, NtpDuration, NtpTimestamp, Reading, U
 use super::{mono, timestamp, unix_seconds};
 
 /// What the clock shows before its own error and its corrections.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Base {
     /// What the kernel's clock shows.
     System,
@@ -32,7 +32,7 @@ impl Base {
 }
 
 /// A clock of our own.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct VirtualClock {
     base: Base,
     own: Frequency,

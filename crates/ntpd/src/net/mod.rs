@@ -42,6 +42,23 @@ impl Sockets {
         Ok(Self { service, sources: BTreeMap::new() })
     }
 
+    /// Gives the listening sockets away.
+    pub(crate) fn take_service(&mut self) -> Vec<(SocketAddr, Socket)> {
+        let sockets = std::mem::take(&mut self.service);
+        let plain = |(address, socket): (SocketAddr, Socket<UdpSocket>)| {
+            Some((address, socket.register(UdpSocket::into_std).ok()?))
+        };
+        sockets.into_iter().filter_map(plain).collect()
+    }
+
+    /// Takes listening sockets over.
+    pub(crate) fn put_service(&mut self, sockets: Vec<(SocketAddr, Socket)>) -> io::Result<()> {
+        for (address, socket) in sockets {
+            self.service.insert(address, watched(socket)?);
+        }
+        Ok(())
+    }
+
     /// Addresses come and go: listens on those wanted now, and no longer on others.
     pub(crate) fn listen_on(&mut self, wanted: &[SocketAddr]) {
         self.service.retain(|address, _| wanted.contains(address));

@@ -1,5 +1,10 @@
 //! The loop: feeds the system's four verbs and performs its actions. This is all that the daemon
 //! knows of NTP.
+//!
+//! `serving.rs` answers clients and queries, `reload.rs` reads the configuration anew.
+
+mod reload;
+mod serving;
 
 use std::io;
 use std::net::SocketAddr;
@@ -8,23 +13,22 @@ use std::time::Duration;
 
 use ntp_conf::directive::{InterfaceRule, Restrict};
 use ntp_os::notify::Notifier;
-use ntp_os::udp::Arrival;
 use ntp_proto::association::AssociationId;
-use ntp_proto::control::{Identity, respond as respond_control};
 use ntp_proto::estimator::Memory;
-use ntp_proto::server::{AccessList, Request, Verdict, respond, stamp};
 use ntp_proto::system::{Action, ClockReport, Event, Outcome, Received, System};
 use ntp_proto::time::{Frequency, MonoTime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{debug, error, info, trace, warn};
 
+use crate::cli::Options;
 use crate::clock::{self, Clock, ClockError};
 use crate::config::{self, NamedHosts};
 use crate::exit::Exit;
 use crate::leap_file::LeapFile;
 use crate::log;
-use crate::net::{self, DATAGRAM_LEN_MAX, Origin, Sockets};
+use crate::net::{DATAGRAM_LEN_MAX, Origin, Sockets};
 use crate::resolver::{Answer, Resolver, Subject};
+use crate::serve::{Question, Service};
 use crate::statefiles;
 
 /// Datagrams read from one socket before the timers, the resolver and our own servers get their turn.
@@ -37,6 +41,8 @@ const SLEEP_MAX: Duration = Duration::from_secs(20);
 /// How often the machine's addresses are looked at: classic ntpd does every five minutes, but a
 /// machine whose network comes late should not wait that long.
 const ADDRESS_INTERVAL: Duration = Duration::from_secs(20);
+
+pub(crate) use reload::Settled;
 
 /// What the machine and the program are called.
 #[derive(Clone, Debug)]
@@ -55,7 +61,12 @@ pub(crate) struct Driver {
     pub(crate) resolver: Resolver,
     pub(crate) restrictions: Vec<Restrict>,
     pub(crate) hosts: NamedHosts,
-    pub(crate) access: AccessList,
+    pub(crate) service: Service,
+    pub(crate) options: Options,
+    /// The lines of the configuration that only a restart puts in force, as they were read last.
+    pub(crate) settled: Settled,
+    /// A secret of this run, for nonces.
+    pub(crate) nonce_key: (u64, u64),
     pub(crate) names: Names,
     pub(crate) notifier: Notifier,
     pub(crate) drift_file: Option<PathBuf>,
@@ -75,6 +86,7 @@ pub(crate) struct Driver {
 /// Why the loop woke up.
 enum Wake {
     Readable(Origin),
+    Asked(Question),
     Resolved(Answer),
     Time,
     Stop(&'static str),
@@ -99,29 +111,30 @@ impl Driver {
         for host in config::restricted_names(&self.restrictions) {
             self.resolver.start_restriction(host);
         }
-        self.system.handle_timeout(clock::now()?);
+        let now = clock::now()?;
+        self.system.handle_timeout(now);
+        self.consider_threads(now);
         loop {
             if let Some(exit) = self.perform()? {
                 return Ok(exit);
             }
+            self.service.publish(self.system.reference(), &self.clock);
             let wake = self.wait(&mut signals).await?;
             // Before anything is made of what arrived: it may have waited out a night's sleep.
             self.read_clock()?;
             match wake {
                 Wake::Readable(origin) => self.drain(origin)?,
+                Wake::Asked(question) => self.answer(&question)?,
                 Wake::Resolved((Subject::Source(source), answer)) => {
                     self.system.handle_resolved(clock::now()?, source, answer);
-                    self.access.set_sources(self.system.source_addresses());
+                    self.renew_access();
                 }
                 Wake::Resolved((Subject::Restriction(host), answer)) => {
                     self.hosts.insert(host, answer.unwrap_or_default());
-                    self.access = config::access(&self.restrictions, &self.hosts);
-                    self.access.set_sources(self.system.source_addresses());
+                    self.renew_access();
                 }
                 Wake::Time => {}
-                Wake::Reload => {
-                    warn!("reloading is not implemented yet: restart to read the configuration anew");
-                }
+                Wake::Reload => self.reload(),
                 Wake::Stop(name) => return self.stop(name),
             }
             let now = self.read_clock()?;
@@ -129,6 +142,7 @@ impl Driver {
             self.look_at_leap_file(now);
             self.feed_watchdog(now);
             self.look_for_addresses(now);
+            self.consider_threads(now);
         }
     }
 
@@ -161,7 +175,7 @@ impl Driver {
     fn look_for_addresses(&mut self, now: MonoTime) {
         if !self.interfaces.is_empty() && now.since(self.addresses_seen) >= ADDRESS_INTERVAL {
             self.addresses_seen = now;
-            self.sockets.listen_on(&net::wanted(&self.interfaces, self.port));
+            self.listen();
         }
     }
 
@@ -175,6 +189,7 @@ impl Driver {
             _ = signals.hangup.recv() => Wake::Reload,
             Some(answer) = self.resolver.answer() => Wake::Resolved(answer),
             origin = self.sockets.readable() => Wake::Readable(origin),
+            question = self.service.question() => Wake::Asked(question),
             () = tokio::time::sleep(due.min(SLEEP_MAX)) => Wake::Time,
         })
     }
@@ -184,7 +199,7 @@ impl Driver {
         while let Some(action) = self.system.poll_action() {
             match action {
                 Action::Send { association, remote, packet } => {
-                    let report = self.send(association, remote, &packet)?;
+                    let report = self.send(association, remote, packet.as_bytes())?;
                     self.system.handle_clock(clock::now()?, report);
                 }
                 Action::Close(association) => self.sockets.close(association),
@@ -244,37 +259,6 @@ impl Driver {
             }
         }
         Ok(())
-    }
-
-    fn serve(&self, origin: Origin, bytes: &[u8], arrival: &Arrival) -> Result<(), ClockError> {
-        let received = self.clock.at_stamp(arrival.stamp)?;
-        let request = Request { bytes, from: arrival.from, received: received.system };
-        match respond(self.system.reference(), received.mono, &self.access, &request) {
-            Verdict::Answer(mut answer) => {
-                stamp(&mut answer, self.clock.read()?.system);
-                self.reply(origin, &answer, arrival);
-            }
-            Verdict::Control => {
-                let now = self.clock.read()?;
-                let identity = Identity {
-                    version: &self.names.version,
-                    processor: &self.names.processor,
-                    system: &self.names.system,
-                    now,
-                };
-                for packet in respond_control(&self.system.snapshot(now.mono), &identity, bytes) {
-                    self.reply(origin, &packet, arrival);
-                }
-            }
-            Verdict::Silence(reason) => trace!("{}: no answer: {reason:?}", arrival.from),
-        }
-        Ok(())
-    }
-
-    fn reply(&self, origin: Origin, packet: &[u8], arrival: &Arrival) {
-        if let Err(reason) = self.sockets.reply(origin, packet, arrival) {
-            debug!("{}: cannot be answered: {reason}", arrival.from);
-        }
     }
 
     fn store_drift(&self, frequency: Frequency, memory: &Memory) {

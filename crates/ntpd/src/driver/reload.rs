@@ -1,0 +1,96 @@
+//! SIGHUP: the configuration is read anew, and what it says of clients comes into force without a pause.
+
+use std::sync::Arc;
+
+use ntp_conf::directive::{LeapFile, Source, Tinker, Tos};
+use ntp_conf::{Configuration, Placed, Severity, values};
+use tracing::{error, info, warn};
+
+use super::Driver;
+use crate::config::{self, client_list_size};
+use crate::keys;
+
+/// What only a restart puts in force.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Settled {
+    sources: Vec<Source>,
+    tinkers: Vec<Tinker>,
+    selection: Vec<Tos>,
+    leap_file: Option<LeapFile>,
+    drift_file: Option<std::path::PathBuf>,
+    threads: ntp_conf::directive::ServerThreads,
+    list_size: (usize, Option<usize>),
+}
+
+impl Settled {
+    pub(crate) fn of(found: &Configuration) -> Self {
+        let value = |file: &Placed<LeapFile>| file.value.clone();
+        Self {
+            sources: values(&found.sources),
+            tinkers: values(&found.tinkers),
+            selection: values(&found.selection),
+            leap_file: found.leap_file.as_ref().map(value),
+            drift_file: found.drift_file.as_ref().map(|file| file.value.clone()),
+            threads: found.server_threads,
+            list_size: client_list_size(found),
+        }
+    }
+
+    /// What of it differs, in the words of ntp.conf.
+    fn differences(&self, other: &Self) -> Vec<&'static str> {
+        let pairs = [
+            (self.sources == other.sources, "server"),
+            (self.tinkers == other.tinkers, "tinker"),
+            (self.selection == other.selection, "tos"),
+            (self.leap_file == other.leap_file, "leapfile"),
+            (self.drift_file == other.drift_file, "driftfile"),
+            (self.threads == other.threads, "server-threads"),
+            (self.list_size == other.list_size, "mru"),
+        ];
+        pairs.into_iter().filter(|(same, _)| !same).map(|(_, name)| name).collect()
+    }
+}
+
+impl Driver {
+    /// Reads the configuration anew. If it cannot be read, what was in force stays so.
+    pub(super) fn reload(&mut self) {
+        let (mut found, findings) = match config::load(&self.options.config) {
+            Ok(read) => read,
+            Err(reason) => {
+                error!("the configuration is not read anew: {reason}");
+                return;
+            }
+        };
+        for finding in findings.iter().filter(|finding| finding.severity != Severity::Note) {
+            warn!("{finding}");
+        }
+        self.options.complete(&mut found);
+        let (keys, complaints) = keys::load(&found);
+        for complaint in complaints {
+            warn!("{complaint}");
+        }
+        let keys = Arc::new(keys);
+        self.system.set_keys(Arc::clone(&keys));
+        self.restrictions = values(&found.restrictions);
+        for host in config::restricted_names(&self.restrictions) {
+            if !self.hosts.contains_key(&host) {
+                self.resolver.start_restriction(host);
+            }
+        }
+        let mut access = config::access(&self.restrictions, &self.hosts);
+        access.set_sources(self.system.source_addresses());
+        self.service.set_rules(config::server_rules(&found, &keys, access));
+        self.interfaces = values(&found.interfaces);
+        self.listen();
+        let settled = Settled::of(&found);
+        let waiting = self.settled.differences(&settled);
+        if waiting.is_empty() {
+            info!("the configuration has been read anew and is in force");
+        } else {
+            let lines = waiting.join("`, `");
+            warn!(
+                "the configuration has been read anew; what `{lines}` lines say now holds from the next start"
+            );
+        }
+    }
+}

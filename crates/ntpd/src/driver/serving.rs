@@ -1,0 +1,137 @@
+//! Answering clients and queries from the main loop, and handing the clients over to threads.
+
+use std::net::SocketAddr;
+
+use ntp_os::udp::{Arrival, Socket};
+use ntp_proto::control::{Asker, Identity, respond};
+use ntp_proto::server::{Request, Restrictions, Verdict};
+use ntp_proto::time::MonoTime;
+use tracing::{debug, info, trace, warn};
+
+use super::Driver;
+use crate::clock::ClockError;
+use crate::config;
+use crate::net::{self, Origin};
+use crate::serve::Question;
+
+impl Driver {
+    /// Answers a datagram that came to the main loop.
+    pub(super) fn serve(
+        &mut self,
+        origin: Origin,
+        bytes: &[u8],
+        arrival: &Arrival,
+    ) -> Result<(), ClockError> {
+        let received = self.clock.at_stamp(arrival.stamp)?;
+        let request = Request { bytes, from: arrival.from, received: received.system, at: received.mono };
+        match self.service.respond(self.system.reference(), &request)? {
+            Verdict::Answer(mut reply) => {
+                reply.seal(self.clock.read()?.system, &self.service.rules().keys);
+                self.reply(origin, reply.as_bytes(), arrival);
+            }
+            Verdict::Control(restrictions) => {
+                for packet in self.explain(bytes, arrival.from, restrictions)? {
+                    self.reply(origin, &packet, arrival);
+                }
+            }
+            Verdict::Silence(reason) => trace!("{}: no answer: {reason:?}", arrival.from),
+        }
+        Ok(())
+    }
+
+    /// Answers a query that came to a thread.
+    pub(super) fn answer(&self, question: &Question) -> Result<(), ClockError> {
+        let from = question.arrival.from;
+        for packet in self.explain(&question.bytes, from, question.restrictions)? {
+            if let Err(reason) = question.socket.reply(&packet, &question.arrival) {
+                debug!("{from}: cannot be answered: {reason}");
+            }
+        }
+        Ok(())
+    }
+
+    /// What a query gets for an answer.
+    fn explain(
+        &self,
+        bytes: &[u8],
+        from: SocketAddr,
+        restrictions: Restrictions,
+    ) -> Result<Vec<Vec<u8>>, ClockError> {
+        let now = self.clock.read()?;
+        let identity = Identity {
+            version: &self.names.version,
+            processor: &self.names.processor,
+            system: &self.names.system,
+            now,
+        };
+        let asker = Asker {
+            from,
+            restrictions,
+            clients: &self.service.clients(),
+            rules: &self.service.rules(),
+            counts: self.service.counts(),
+            nonce_key: self.nonce_key,
+        };
+        Ok(respond(&self.system.snapshot(now.mono), &identity, &asker, bytes))
+    }
+
+    fn reply(&self, origin: Origin, packet: &[u8], arrival: &Arrival) {
+        if let Err(reason) = self.sockets.reply(origin, packet, arrival) {
+            debug!("{}: cannot be answered: {reason}", arrival.from);
+        }
+    }
+
+    /// The access list with the addresses that are known by now.
+    pub(super) fn renew_access(&mut self) {
+        let known = self.service.rules();
+        let mut access = config::access(&self.restrictions, &self.hosts);
+        access.set_sources(self.system.source_addresses());
+        if access != known.access {
+            let mut rules = (*known).clone();
+            rules.access = access;
+            self.service.set_rules(rules);
+        }
+    }
+
+    /// Listens where that is wanted now.
+    pub(super) fn listen(&mut self) {
+        let wanted = net::wanted(&self.interfaces, self.port);
+        if self.service.has_threads() {
+            let threads = self.service.wanted_threads(self.addresses_seen);
+            self.service.listen_on(&wanted, open, threads.max(1));
+        } else {
+            self.sockets.listen_on(&wanted);
+        }
+    }
+
+    /// Hands the clients over to threads when there is work for them, and takes them back.
+    pub(super) fn consider_threads(&mut self, now: MonoTime) {
+        let threads = self.service.wanted_threads(now);
+        if threads > 0 && !self.service.has_threads() {
+            let sockets = self.sockets.take_service();
+            if !sockets.is_empty() {
+                self.service.start(sockets, threads);
+            }
+        } else if threads == 0 && self.service.has_threads() {
+            let sockets = self.service.stop();
+            if let Err(reason) = self.sockets.put_service(sockets) {
+                warn!("the main loop cannot serve: {reason}");
+            }
+        }
+    }
+}
+
+/// A socket for a thread.
+fn open(address: SocketAddr) -> Option<Socket> {
+    match net::open(address) {
+        Ok(Some(socket)) => {
+            info!("listening on {address}");
+            Some(socket)
+        }
+        Ok(None) => None,
+        Err(reason) => {
+            warn!("{reason}");
+            None
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! The file of symmetric keys.
+
+use std::fs;
+use std::net::IpAddr;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use ntp_conf::{Configuration, KeyLine, read_keys};
+use ntp_os::config_files;
+use ntp_proto::auth::{Algorithm, Key, KeyId, KeyTable, SharedKey};
+use ntp_proto::server::Prefix;
+
+/// The longest file.
+const FILE_LEN_MAX: usize = 4 << 20;
+
+/// The keys that a configuration names, with words about what is wrong with them. One bad line costs that
+/// key and no other; without the file there are none.
+pub(crate) fn load(found: &Configuration) -> (KeyTable, Vec<String>) {
+    let Some(file) = &found.keys else { return (KeyTable::default(), Vec::new()) };
+    let name = file.value.display().to_string();
+    let content = match config_files::load_file(&file.value, FILE_LEN_MAX) {
+        Ok((_, content)) if content.len() > FILE_LEN_MAX => {
+            let complaint = format!("{name} has more than {FILE_LEN_MAX} bytes: no key is used");
+            return (KeyTable::default(), vec![complaint]);
+        }
+        Ok((_, content)) => content,
+        Err(error) => {
+            return (KeyTable::default(), vec![format!("{name}: {error}: no key is used")]);
+        }
+    };
+    let (lines, findings) = read_keys(&name, &content, &|word| Algorithm::from_name(word).is_some());
+    let mut complaints: Vec<String> = findings.iter().map(ToString::to_string).collect();
+    if is_open(&file.value) {
+        complaints.push(format!("{name}: everybody on this machine may read the keys: chmod 640 {name}"));
+    }
+    let trusted =
+        |id: u32| found.trusted_keys.iter().any(|range| (range.value.0..=range.value.1).contains(&id));
+    let shared = |line: KeyLine| {
+        let algorithm = Algorithm::from_name(&line.algorithm)?;
+        let from = line.from.iter().filter_map(|(address, length)| prefix(*address, *length)).collect();
+        let key = Key::new(algorithm, &line.secret);
+        Some(SharedKey { id: KeyId::new(line.id)?, key, from, trusted: trusted(line.id) })
+    };
+    for line in &lines {
+        let algorithm = Algorithm::from_name(&line.algorithm);
+        if algorithm.is_some_and(|algorithm| !Key::takes(algorithm, line.secret.len())) {
+            let (number, length) = (line.line, line.secret.len());
+            complaints.push(format!(
+                "{name}:{number}: a key of {length} bytes is filled up or cut: chrony would refuse it"
+            ));
+        }
+    }
+    (KeyTable::new(lines.into_iter().filter_map(shared).collect()), complaints)
+}
+
+fn is_open(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| metadata.mode() & 0o004 != 0)
+}
+
+fn prefix(address: IpAddr, length: u8) -> Option<Prefix> {
+    let mask = match address {
+        IpAddr::V4(_) => IpAddr::V4(u32::MAX.checked_shl(32 - u32::from(length)).unwrap_or(0).into()),
+        IpAddr::V6(_) => IpAddr::V6(u128::MAX.checked_shl(128 - u32::from(length)).unwrap_or(0).into()),
+    };
+    Prefix::new(address, mask)
+}

@@ -1,0 +1,308 @@
+//! Answering clients: by the main loop while there are few, by threads of their own when there are many.
+//!
+//! Everything that an answer depends on is published in one piece, which a thread reads once for each
+//! batch without waiting for anybody. `worker.rs` is a thread, `pace.rs` when its answers leave.
+
+mod pace;
+mod worker;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use ntp_conf::directive::ServerThreads;
+use ntp_os::udp::{Arrival, Socket};
+use ntp_proto::server::{
+    ClientList, ClientTable, Counters, Counts, Outcome, Request, Restrictions, ServerRules, Verdict, respond,
+};
+use ntp_proto::system::Reference;
+use ntp_proto::time::MonoTime;
+use tokio::sync::mpsc;
+use tracing::{info, warn};
+
+use crate::clock::{Clock, ClockView};
+use worker::Worker;
+
+/// So many requests a second are worth threads of their own: the main loop answers as many in a tenth of a
+/// processor's time.
+const BUSY: u64 = 2000;
+
+/// So few are not, if they stay so few.
+const QUIET: u64 = 200;
+
+/// For how long they must.
+const QUIET_TIME: Duration = Duration::from_mins(10);
+
+/// Over how long requests are counted.
+const COUNTED: Duration = Duration::from_secs(1);
+
+/// Questions of mode 6 that wait for the main loop; more are dropped, as they would be in a full socket.
+const QUESTIONS_MAX: usize = 64;
+
+/// What an answer depends on.
+#[derive(Debug)]
+struct Published {
+    reference: Reference,
+    rules: Arc<ServerRules>,
+    clock: ClockView,
+}
+
+/// What all threads share.
+#[derive(Clone, Debug)]
+struct Shared {
+    published: Arc<ArcSwap<Published>>,
+    questions: mpsc::Sender<Question>,
+}
+
+/// A question of mode 6 that came to a thread. The answer leaves from the socket it came in on.
+#[derive(Debug)]
+pub(crate) struct Question {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) arrival: Arrival,
+    pub(crate) restrictions: Restrictions,
+    pub(crate) socket: Arc<Socket>,
+}
+
+/// How clients are served.
+#[derive(Debug)]
+pub(crate) struct Service {
+    shared: Shared,
+    answers: mpsc::Receiver<Question>,
+    threads: ServerThreads,
+    list_size: (usize, Option<usize>),
+    code_point: u8,
+    began: MonoTime,
+    /// The clients of the main loop; none as long as nobody has asked.
+    table: Option<ClientTable>,
+    counters: Counters,
+    workers: Vec<Worker>,
+    /// What threads counted that have ended.
+    retired: Counts,
+    /// When requests were counted last, and how many there were.
+    counted: (MonoTime, u64),
+    /// When there was last much to do.
+    busy: MonoTime,
+}
+
+/// What is said once about how clients are served.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ServicePlan {
+    pub(crate) threads: ServerThreads,
+    /// Bytes for the list of clients, and perhaps the most entries.
+    pub(crate) list_size: (usize, Option<usize>),
+    pub(crate) code_point: u8,
+}
+
+impl Service {
+    pub(crate) fn new(
+        plan: ServicePlan,
+        rules: ServerRules,
+        reference: &Reference,
+        clock: &Clock,
+        began: MonoTime,
+    ) -> Self {
+        let published = Published { reference: *reference, rules: Arc::new(rules), clock: clock.view() };
+        let (questions, answers) = mpsc::channel(QUESTIONS_MAX);
+        Self {
+            shared: Shared { published: Arc::new(ArcSwap::from_pointee(published)), questions },
+            answers,
+            threads: plan.threads,
+            list_size: plan.list_size,
+            code_point: plan.code_point,
+            began,
+            table: None,
+            counters: Counters::default(),
+            workers: Vec::new(),
+            retired: Counts::default(),
+            counted: (began, 0),
+            busy: began,
+        }
+    }
+
+    /// Publishes what we are to our clients, and what the clock shows, if either has changed.
+    pub(crate) fn publish(&self, reference: &Reference, clock: &Clock) {
+        let known = self.shared.published.load();
+        let view = clock.view();
+        if known.reference != *reference || known.clock != view {
+            let rules = Arc::clone(&known.rules);
+            self.shared.published.store(Arc::new(Published { reference: *reference, rules, clock: view }));
+        }
+    }
+
+    /// Publishes who may ask, how often, with which keys.
+    pub(crate) fn set_rules(&self, rules: ServerRules) {
+        let known = self.shared.published.load();
+        let (reference, clock) = (known.reference, known.clock.clone());
+        self.shared.published.store(Arc::new(Published { reference, rules: Arc::new(rules), clock }));
+    }
+
+    /// Those in force.
+    pub(crate) fn rules(&self) -> Arc<ServerRules> {
+        Arc::clone(&self.shared.published.load().rules)
+    }
+
+    /// What becomes of a datagram that came to the main loop.
+    pub(crate) fn respond(&mut self, reference: &Reference, request: &Request<'_>) -> io::Result<Verdict> {
+        let table = match &mut self.table {
+            Some(table) => table,
+            None => self.table.insert(new_table(self.list_size, 1, self.began)?),
+        };
+        let rules = &self.shared.published.load().rules;
+        let verdict = respond(reference, rules, table, request);
+        self.counters.note(match verdict {
+            Verdict::Answer(reply) => reply.outcome,
+            Verdict::Control(_) => Outcome::Control,
+            Verdict::Silence(reason) => reason,
+        });
+        Ok(verdict)
+    }
+
+    /// A question that came to a thread.
+    pub(crate) async fn question(&mut self) -> Question {
+        match self.answers.recv().await {
+            Some(question) => question,
+            // We hold a sender ourselves: it never comes to this.
+            None => std::future::pending().await,
+        }
+    }
+
+    /// What has become of all datagrams so far.
+    pub(crate) fn counts(&self) -> Counts {
+        let all = self.workers.iter().map(|worker| worker.counters.read());
+        all.fold(self.retired.plus(&self.counters.read()), |sum, counts| sum.plus(&counts))
+    }
+
+    /// The clients of all threads.
+    pub(crate) fn clients(&self) -> Vec<Arc<ClientList>> {
+        let own = self.table.iter().map(ClientTable::list);
+        own.chain(self.workers.iter().map(|worker| Arc::clone(&worker.clients))).collect()
+    }
+
+    /// Whether threads serve.
+    pub(crate) const fn has_threads(&self) -> bool {
+        !self.workers.is_empty()
+    }
+
+    /// How many threads there should be for each family of addresses from now on.
+    pub(crate) fn wanted_threads(&mut self, now: MonoTime) -> usize {
+        let automatic = || thread::available_parallelism().map_or(1, usize::from);
+        match self.threads {
+            ServerThreads::Fixed(count) => count.into(),
+            ServerThreads::Auto => {
+                if self.is_busy(now) {
+                    automatic()
+                } else {
+                    0
+                }
+            }
+        }
+    }
+
+    /// Whether there is work for threads: at once when there is much to do, and for a while after.
+    fn is_busy(&mut self, now: MonoTime) -> bool {
+        let span = now.since(self.counted.0);
+        if span >= COUNTED {
+            let total = self.counts().total();
+            let seconds = span.as_secs().max(1);
+            let rate = total.wrapping_sub(self.counted.1) / seconds;
+            self.counted = (now, total);
+            if rate >= BUSY || self.has_threads() && rate >= QUIET {
+                self.busy = now;
+                return true;
+            }
+        }
+        self.has_threads() && now.since(self.busy) < QUIET_TIME
+    }
+
+    /// Hands the sockets over to threads, `threads` for each family of addresses: where there are many
+    /// addresses, each has at least one.
+    pub(crate) fn start(&mut self, sockets: Vec<(SocketAddr, Socket)>, threads: usize) {
+        let each = |v4: bool| {
+            let addresses = sockets.iter().filter(|(address, _)| address.is_ipv4() == v4).count();
+            threads.div_ceil(addresses.max(1)).max(1)
+        };
+        let per_address = [each(false), each(true)];
+        let total: usize =
+            sockets.iter().map(|(address, _)| per_address[usize::from(address.is_ipv4())]).sum();
+        // What threads have that run already is not taken from them.
+        let tables = total + self.workers.len();
+        info!("{total} threads serve {} addresses", sockets.len());
+        for (address, socket) in sockets {
+            let count = per_address[usize::from(address.is_ipv4())];
+            let others: Vec<io::Result<Socket>> = (1..count).map(|_| socket.listen_beside()).collect();
+            for socket in [Ok(socket)].into_iter().chain(others) {
+                let started = socket.and_then(|socket| self.start_worker(address, socket, tables));
+                if let Err(reason) = started {
+                    warn!("{address}: a thread cannot serve it: {reason}");
+                }
+            }
+        }
+        // The memory for the list is theirs now.
+        self.table = None;
+    }
+
+    fn start_worker(&mut self, address: SocketAddr, socket: Socket, tables: usize) -> io::Result<()> {
+        // A mark that the kernel does not take is no reason not to answer.
+        drop(socket.set_code_point(self.code_point));
+        let table = new_table(self.list_size, tables, self.began)?;
+        self.workers.push(Worker::start(address, socket, table, self.shared.clone())?);
+        Ok(())
+    }
+
+    /// Listens on these addresses and no others, where threads serve.
+    pub(crate) fn listen_on(
+        &mut self,
+        wanted: &[SocketAddr],
+        open: impl Fn(SocketAddr) -> Option<Socket>,
+        threads: usize,
+    ) {
+        let (kept, gone) = std::mem::take(&mut self.workers)
+            .into_iter()
+            .partition(|worker| wanted.contains(&worker.address));
+        self.workers = kept;
+        self.retire(gone);
+        let is_new = |address: &&SocketAddr| self.workers.iter().all(|worker| worker.address != **address);
+        let new: Vec<(SocketAddr, Socket)> = wanted
+            .iter()
+            .filter(is_new)
+            .filter_map(|address| open(*address).map(|socket| (*address, socket)))
+            .collect();
+        if !new.is_empty() {
+            self.start(new, threads);
+        }
+    }
+
+    /// Ends all threads; returns a socket for each address that was served, on which what comes from now on
+    /// waits for the main loop.
+    pub(crate) fn stop(&mut self) -> Vec<(SocketAddr, Socket)> {
+        let workers = std::mem::take(&mut self.workers);
+        let mut sockets = BTreeMap::new();
+        for worker in &workers {
+            if let Ok(socket) = worker.socket.listen_beside() {
+                sockets.entry(worker.address).or_insert(socket);
+            }
+        }
+        self.retire(workers);
+        info!("the main loop serves again");
+        sockets.into_iter().collect()
+    }
+
+    fn retire(&mut self, workers: Vec<Worker>) {
+        for worker in workers {
+            self.retired = self.retired.plus(&worker.counters.read());
+            worker.end();
+        }
+    }
+}
+
+/// One of so many tables that share the memory for all.
+fn new_table(size: (usize, Option<usize>), tables: usize, began: MonoTime) -> io::Result<ClientTable> {
+    let random = || getrandom::u64().map_err(io::Error::other);
+    let (memory, entries) = size;
+    let share = |whole: usize| whole.div_ceil(tables.max(1));
+    Ok(ClientTable::new(share(memory), entries.map(share), (random()?, random()?), began))
+}
