@@ -70,6 +70,8 @@ pub enum Command {
     Query(Query),
     /// Restart ntpd, and wait until it serves
     Restart,
+    /// Make a symmetric key, for a `keys` file here and on the other machine
+    Keygen(Keygen),
     /// Print the manual page ntp.conf(5), for `man -l -`
     Manual,
     /// Print the completions of a shell
@@ -128,6 +130,7 @@ impl Command {
             | Self::Status(_)
             | Self::Query(_)
             | Self::Restart
+            | Self::Keygen(_)
             | Self::Manual
             | Self::Completions(_)
             | Self::Simulate(_) => return None,
@@ -244,6 +247,20 @@ pub struct RemoveServer {
     /// How
     #[command(flatten)]
     pub apply: Apply,
+}
+
+/// `keygen`
+#[derive(Clone, Debug, Args)]
+pub struct Keygen {
+    /// The file to add the key to; without it, its line is printed
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// The algorithm: AES128CMAC, SHA256, SHA512, SHA1, MD5 ...
+    #[arg(long = "type", value_name = "TYPE", default_value = "AES128CMAC")]
+    pub algorithm: String,
+    /// The key's number; without it, the first one that is free
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_535))]
+    pub number: Option<u32>,
 }
 
 /// `enable-server`

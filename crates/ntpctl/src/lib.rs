@@ -19,6 +19,7 @@ mod file;
 mod history;
 mod import;
 mod interrupt;
+mod keygen;
 mod list;
 mod query;
 mod service;
@@ -93,6 +94,7 @@ fn obey(command: &Command, settings: &Settings, out: &mut dyn Write) -> Result<E
         Command::Status(request) => status::run(request, settings, context.out),
         Command::Query(request) => query::run(request, context.out),
         Command::Restart => restart(settings, context.out),
+        Command::Keygen(request) => keygen::run(request, context.out),
         Command::Manual => {
             context.out.write_all(ntp_conf::manual(env!("CARGO_PKG_VERSION")).as_bytes())?;
             Ok(Exit::Done)

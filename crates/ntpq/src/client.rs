@@ -80,6 +80,75 @@ pub struct Client {
     patience: Duration,
 }
 
+/// One client of a daemon.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ClientRow {
+    /// Its address and port.
+    pub remote: SocketAddr,
+    /// When it was first seen, seconds of the NTP era.
+    pub first: f64,
+    /// When it was last seen.
+    pub last: f64,
+    /// Requests counted.
+    pub count: u32,
+    /// Version and mode of the last one, as in the first byte of a packet.
+    pub mode_version: u32,
+    /// The restrictions that held for it, as ntp 4.2.8 numbers them.
+    pub restrictions: u32,
+}
+
+/// The clients of a daemon.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClientRows {
+    /// In the order in which they were last seen.
+    pub rows: Vec<ClientRow>,
+    /// The daemon's time, seconds of the NTP era.
+    pub now: f64,
+}
+
+/// Rows by which a list that is not finished goes on.
+const RESUMED: usize = 8;
+
+/// More clients than any daemon remembers.
+const CLIENTS_MAX: usize = 1 << 22;
+
+fn text_of(items: &[Item], name: &str) -> Option<String> {
+    items.iter().find(|item| item.name == name).map(|item| item.value.clone())
+}
+
+/// `0xSSSSSSSS.FFFFFFFF`
+fn seconds(text: &str) -> Option<f64> {
+    let (seconds, fraction) = text.strip_prefix("0x")?.split_once('.')?;
+    let part = |digits: &str| u32::from_str_radix(digits, 16).ok().map(f64::from);
+    Some(part(seconds)? + part(fraction)? / 4_294_967_296.0)
+}
+
+/// The rows of one answer, each with its `last` as it was written.
+fn rows_of(items: &[Item]) -> Vec<(ClientRow, String)> {
+    let value = |name: &str, index: &str| text_of(items, &format!("{name}.{index}"));
+    let number = |text: Option<String>| {
+        let text = text?;
+        match text.strip_prefix("0x") {
+            Some(digits) => u32::from_str_radix(digits, 16).ok(),
+            None => text.parse().ok(),
+        }
+    };
+    let row = |item: &Item| {
+        let index = item.name.strip_prefix("addr.")?;
+        let last = value("last", index)?;
+        let row = ClientRow {
+            remote: item.value.parse().ok()?,
+            first: seconds(&value("first", index)?)?,
+            last: seconds(&last)?,
+            count: number(value("ct", index))?,
+            mode_version: number(value("mv", index))?,
+            restrictions: number(value("rs", index))?,
+        };
+        Some((row, last))
+    };
+    items.iter().filter_map(row).collect()
+}
+
 impl Client {
     /// Opens a socket to one daemon; nothing is sent yet.
     pub fn connect(remote: SocketAddr) -> Result<Self, ClientError> {
@@ -119,6 +188,36 @@ impl Client {
     pub fn variables(&mut self, association: u16, names: &[&str]) -> Result<(u16, Vec<Item>), ClientError> {
         let response = self.ask(Opcode::ReadVariables, association, names.join(",").as_bytes())?;
         Ok((response.status, parse_items(&response.data)))
+    }
+
+    /// The clients that the daemon remembers, in the order in which they were last seen.
+    pub fn clients(&mut self) -> Result<ClientRows, ClientError> {
+        let mut rows: Vec<ClientRow> = Vec::new();
+        let mut known = String::new();
+        loop {
+            // The daemon proves that we are who we seem to be, before it says much.
+            let nonce = self.ask(Opcode::RequestNonce, 0, &[])?;
+            let nonce = text_of(&parse_items(&nonce.data), "nonce").ok_or(ClientError::Inconsistent)?;
+            let question = format!("nonce={nonce}, frags=32{known}");
+            let items = parse_items(&self.ask(Opcode::ReadClients, 0, question.as_bytes())?.data);
+            let part = rows_of(&items);
+            known = part.iter().rev().take(RESUMED).enumerate().fold(
+                String::new(),
+                |text, (index, (row, last))| {
+                    text + &format!(", addr.{index}={}, last.{index}={last}", row.remote)
+                },
+            );
+            let is_new = |row: &ClientRow| rows.iter().all(|known| known != row);
+            let fresh: Vec<ClientRow> = part.into_iter().map(|(row, _)| row).filter(is_new).collect();
+            let progress = !fresh.is_empty();
+            rows.extend(fresh);
+            if let Some(now) = text_of(&items, "now").and_then(|text| seconds(&text)) {
+                return Ok(ClientRows { rows, now });
+            }
+            if !progress || rows.len() > CLIENTS_MAX {
+                return Err(ClientError::Inconsistent);
+            }
+        }
     }
 
     fn ask(&mut self, opcode: Opcode, association: u16, data: &[u8]) -> Result<Response, ClientError> {

@@ -1,6 +1,7 @@
 //! The commands.
 
 mod associations;
+mod clients;
 mod peers;
 mod variables;
 
@@ -43,6 +44,7 @@ const HELP: &str = "\
 peers                      the sources, one line each
 associations (as)          their numbers and status words
 readvar (rv)               variables of the system
+mrulist                    the clients that it remembers, the latest first
 readvar ASSOC [NAME,...]   variables of a source, by number or &INDEX; all or those named
 quit                       end
 ";
@@ -56,6 +58,7 @@ pub(crate) fn run(line: &str, context: &mut Context<'_>, out: &mut dyn Write) ->
         "peers" | "pe" => peers::run(context, out)?,
         "associations" | "as" | "lassociations" => associations::run(context, out)?,
         "readvar" | "rv" | "readlist" | "rl" => variables::run(&words, context, out)?,
+        "mrulist" | "monlist" => clients::run(context, out)?,
         "help" | "?" => out.write_all(HELP.as_bytes())?,
         "quit" | "exit" => return Ok(Next::Quit),
         _ => return Err(CommandError::Usage(format!("Command `{}' unknown", name.escape_debug()))),
