@@ -25,11 +25,20 @@ pub enum Harness {
     Edits,
     /// Configurations of other daemons.
     Import,
+    /// Datagrams at the service port.
+    Request,
+    /// Files of keys.
+    Keys,
 }
 
 /// All of them, with their names.
-pub const HARNESSES: [(&str, Harness); 3] =
-    [("parse", Harness::Parse), ("edits", Harness::Edits), ("import", Harness::Import)];
+pub const HARNESSES: [(&str, Harness); 5] = [
+    ("parse", Harness::Parse),
+    ("edits", Harness::Edits),
+    ("import", Harness::Import),
+    ("request", Harness::Request),
+    ("keys", Harness::Keys),
+];
 
 /// Checks one input.
 ///
@@ -40,6 +49,8 @@ pub fn check(harness: Harness, input: &[u8]) {
         Harness::Parse => parse(input),
         Harness::Edits => edits(input),
         Harness::Import => import(input),
+        Harness::Request => crate::fuzz_server::request(input),
+        Harness::Keys => crate::fuzz_server::keys(input),
     }
 }
 

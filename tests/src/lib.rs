@@ -4,6 +4,7 @@
 
 mod daemon;
 pub mod fuzz;
+mod fuzz_server;
 mod net;
 mod peers;
 mod programs;
@@ -13,6 +14,6 @@ mod sntp;
 pub use daemon::{Daemon, Pid, is_root, until, without_clock};
 pub use net::Net;
 pub use peers::{Peer, packaged, peer, start_chronyd, start_ntpsec};
-pub use programs::{Outcome, free_port, ours, run, shared};
+pub use programs::{Outcome, beside, free_port, ours, run, shared};
 pub use skip::skip;
 pub use sntp::measure;

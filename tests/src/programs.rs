@@ -34,6 +34,11 @@ pub fn ours(name: &str) -> PathBuf {
     program
 }
 
+/// One of our programs, beside the one that runs.
+pub fn beside(name: &str) -> PathBuf {
+    std::env::current_exe().unwrap_or_default().with_file_name(name)
+}
+
 /// Runs a program to its end.
 ///
 /// # Panics

@@ -19,8 +19,20 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
     match arguments {
         [what] if what == "estimator" => estimator(),
         [what] if what == "conf" => conf(),
-        _ => Err("usage: cargo xtask bench estimator|conf".to_owned()),
+        [what, rest @ ..] if what == "server" => server(rest),
+        _ => {
+            Err("usage: cargo xtask bench estimator|conf|server [--json] [--rounds N] [--seconds S]"
+                .to_owned())
+        }
     }
+}
+
+/// Our server and others, side by side. Needs root, for network namespaces.
+fn server(arguments: &[String]) -> Result<(), String> {
+    let mut build = cargo();
+    build.args(["build", "--quiet", "--release", "-p", "ntpd", "-p", "ntp-tests"]);
+    process::run(build.args(["--bin", "ntpd", "--bin", "server-load", "--bin", "server-bench"]))?;
+    process::run(Command::new(target().join("release/server-bench")).args(arguments))
 }
 
 /// Lines of the longest configuration, and of shorter ones to compare it with.
