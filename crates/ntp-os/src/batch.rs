@@ -109,6 +109,9 @@ impl Departures {
             match self.messages.send(socket.as_raw_fd(), done, end) {
                 Ok(sent) if sent > 0 => done += sent,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // Sent later, their stamps would be wrong; and whoever waits for one remote keeps all others
+                // waiting.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return failed + (end - done),
                 Ok(_) | Err(_) => {
                     done += 1;
                     failed += 1;

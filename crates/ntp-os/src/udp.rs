@@ -8,7 +8,7 @@ use std::time::Duration;
 use nix::cmsg_space;
 use nix::sys::socket::sockopt::{
     Ipv4PacketInfo, Ipv4Tos, Ipv6RecvPacketInfo, Ipv6TClass, Ipv6V6Only, RcvBuf, RcvBufForce,
-    ReceiveTimestampns, ReusePort, Timestamping,
+    ReceiveTimestampns, ReusePort, SndBuf, SndBufForce, Timestamping,
 };
 use nix::sys::socket::{
     AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, RecvMsg, SockFlag, SockType,
@@ -59,6 +59,11 @@ impl Socket {
         Ok(socket)
     }
 
+    /// Listens on an address on which another socket of this process may still listen.
+    pub fn listen_shared(address: SocketAddr) -> io::Result<Self> {
+        Self::bound(address, true)
+    }
+
     /// Listens on the same address as another socket of this process: the kernel spreads what comes by
     /// sender over them.
     pub fn listen_beside(&self) -> io::Result<Self> {
@@ -94,6 +99,8 @@ impl Socket {
         let forced = setsockopt(&self.socket, RcvBufForce, &bytes);
         // If neither is allowed, what there is will do.
         let _outcome = forced.or_else(|_| setsockopt(&self.socket, RcvBuf, &bytes));
+        let forced = setsockopt(&self.socket, SndBufForce, &bytes);
+        let _outcome = forced.or_else(|_| setsockopt(&self.socket, SndBuf, &bytes));
     }
 
     /// Marks what is sent with a code point of differentiated services (RFC 2474), 0 to 63.
@@ -177,7 +184,7 @@ impl<S: AsRawFd> Socket<S> {
         let slices = [IoSlice::new(bytes)];
         let to = SockaddrStorage::from(arrival.from);
         let send_with = |control: &[ControlMessage<'_>]| {
-            sendmsg(self.socket.as_raw_fd(), &slices, control, MsgFlags::empty(), Some(&to))
+            sendmsg(self.socket.as_raw_fd(), &slices, control, MsgFlags::MSG_DONTWAIT, Some(&to))
         };
         match arrival.to {
             Some((IpAddr::V4(v4), _)) => {

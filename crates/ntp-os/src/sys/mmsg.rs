@@ -109,7 +109,8 @@ impl<const N: usize> Messages<N> {
     pub(crate) fn send(&mut self, fd: RawFd, from: usize, count: usize) -> io::Result<usize> {
         let Some(headers) = self.headers.get_mut(from..count) else { return Ok(0) };
         // SAFETY: as for receiving; the lengths were set by `put` and `address`.
-        let sent = unsafe { libc::sendmmsg(fd, headers.as_mut_ptr(), length(headers.len()), 0) };
+        let sent =
+            unsafe { libc::sendmmsg(fd, headers.as_mut_ptr(), length(headers.len()), libc::MSG_DONTWAIT) };
         usize::try_from(sent).map_err(|_| io::Error::last_os_error())
     }
 
