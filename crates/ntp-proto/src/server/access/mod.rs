@@ -25,6 +25,14 @@ impl Prefix {
     /// The addresses that agree with `address` in the bits of `mask`; a mask need not be
     /// contiguous. `None` if the families differ.
     pub fn new(address: IpAddr, mask: IpAddr) -> Option<Self> {
+        // An IPv4 address in its IPv6 form has a mask of that form, too.
+        if let (IpAddr::V6(v6), IpAddr::V6(long)) = (address, mask)
+            && let Some(v4) = v6.to_ipv4_mapped()
+            && u128::from(long) >> 32 == u128::MAX >> 32
+        {
+            let mask = u128::from(long) & u128::from(u32::MAX);
+            return Some(Self { bits: u128::from(u32::from(v4)) & mask, mask, v4: true });
+        }
         let (bits, v4) = widen(address);
         let (mask, mask_v4) = widen(mask);
         // An IPv4 mask is widened like its address: the bits outside it say nothing.
@@ -254,6 +262,14 @@ mod tests {
         assert_eq!(ask(&list, "10.3.7.9:9"), NOQUERY);
         assert_eq!(ask(&list, "10.3.8.9:9"), IGNORE);
         assert_eq!(ask(&list, "10.1.7.1:9"), OPEN);
+    }
+
+    #[test]
+    fn a_mapped_address_is_an_ipv4_address() {
+        let list =
+            AccessList::new(&[rule("::ffff:10.0.0.0", "ffff:ffff:ffff:ffff:ffff:ffff:ff00:0", IGNORE)]);
+        assert_eq!(ask(&list, "10.9.9.9:9"), IGNORE);
+        assert_eq!(ask(&list, "11.9.9.9:9"), OPEN);
     }
 
     #[test]

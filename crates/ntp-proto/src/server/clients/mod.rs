@@ -159,7 +159,9 @@ impl ClientTable {
         };
         entry.address[0].store(address[0], Relaxed);
         entry.address[1].store(address[1], Relaxed);
-        entry.times.store(u64::from(first) << 32 | u64::from(now), Relaxed);
+        // The last moment never moves back.
+        let latest = if known && rate::elapsed(last, now) == 0 { last } else { now };
+        entry.times.store(u64::from(first) << 32 | u64::from(latest), Relaxed);
         entry.rest.store(rest.pack(), Relaxed);
         if !beyond || RateLimit::leaks(random) {
             Admission::Admitted
@@ -207,7 +209,7 @@ impl ClientList {
         }
         let ip = Ipv6Addr::from(u128::from(before[0]) << 64 | u128::from(before[1]));
         let remote = SocketAddr::new(IpAddr::V6(ip).to_canonical(), rest.port);
-        let moment = |ticks: u32| now - rate::span(self.ticks(now).wrapping_sub(ticks));
+        let moment = |ticks: u32| now - rate::span(rate::elapsed(ticks, self.ticks(now)));
         let (first, last) = (moment(first), moment(last));
         let mode = Mode::from_bits(rest.mode);
         Some(ClientRecord {
@@ -266,7 +268,7 @@ impl Entry {
         if self.is_empty() {
             return u64::MAX;
         }
-        u64::from(now.wrapping_sub(unpack_times(self.times.load(Relaxed)).1))
+        u64::from(rate::elapsed(unpack_times(self.times.load(Relaxed)).1, now))
     }
 }
 

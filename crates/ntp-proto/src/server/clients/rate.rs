@@ -63,7 +63,13 @@ impl RateLimit {
     /// A request at `now` by a client that was last seen at `last` (both in ticks, wrapping) with this
     /// debt: the debt from now on, and whether the request is within the limit.
     pub(super) fn charge(&self, debt: u16, last: u32, now: u32) -> (u16, bool) {
-        let elapsed = now.wrapping_sub(last);
+        let elapsed = elapsed(last, now);
+        if elapsed == 0 && now != last {
+            // From before the last request, as seen here: nothing has been paid since.
+            let wanted = u64::from(debt) + u64::from(self.cost);
+            let fits = wanted <= u64::from(self.ceiling) && self.minimum_ticks == 0;
+            return (if fits { u16::try_from(wanted).unwrap_or(u16::MAX) } else { debt }, fits);
+        }
         // Units passed are counted from marks that all clients share, so that nothing is rounded away.
         let begun = u64::from(last) & ((1 << self.unit_bits) - 1);
         let paid = (begun + u64::from(elapsed)) >> self.unit_bits;
@@ -89,6 +95,16 @@ impl RateLimit {
         random.trailing_zeros() >= LEAK_BITS
     }
 }
+
+/// The ticks from one moment to another. Stamps of several queues come out of order: what lies up to a minute
+/// in the future is now.
+pub(super) const fn elapsed(last: u32, now: u32) -> u32 {
+    let elapsed = now.wrapping_sub(last);
+    if elapsed > u32::MAX - OUT_OF_ORDER { 0 } else { elapsed }
+}
+
+/// A minute, in ticks.
+const OUT_OF_ORDER: u32 = 1 << 14;
 
 /// A span in ticks.
 pub(super) fn ticks(span: Duration) -> u64 {
@@ -138,6 +154,15 @@ mod tests {
         let quick = RateLimit::new(Duration::from_millis(1), 20, Duration::ZERO, None);
         let all = served(&quick, 0.01, 10.0);
         assert!((1000..=1001).contains(&all), "{all}");
+    }
+
+    #[test]
+    fn what_comes_out_of_order_pays_nothing() {
+        let limit = RateLimit::default();
+        let (debt, _) = limit.charge(0, 1000, 1000);
+        let (more, fits) = limit.charge(debt, 1000, 999);
+        assert!(fits && more == 2 * debt, "{debt} {more}");
+        assert!(!limit.charge(8 * debt, 1000, 999).1);
     }
 
     #[test]
