@@ -128,3 +128,27 @@ fn interface_lines_decide_where_we_listen_even_on_addresses_that_come_late() {
     assert!(until(Duration::from_secs(40), || answers("10.77.0.9")), "{:?}", fs::read_to_string(&log));
     assert!(!answers("10.77.0.1"));
 }
+
+#[test]
+fn a_reload_from_chosen_addresses_to_all_leaves_nobody_without_an_answer() {
+    let test = "a_reload_from_chosen_addresses_to_all_leaves_nobody_without_an_answer";
+    let folder = tempfile::tempdir().unwrap();
+    let (ntpdig, net) = match peer(Peer::Ntpdig).and_then(|client| Ok((client, Net::new()?))) {
+        Ok(found) => found,
+        Err(reason) => return skip(test, &reason),
+    };
+    let path = folder.path().join("ntp.conf");
+    let text = "server 127.127.1.0\nserver-threads 1\ninterface ignore all\ninterface listen 10.77.0.3\n";
+    fs::write(&path, text).unwrap();
+    let conf = path.display().to_string();
+    let log = folder.path().join("ntpd.log");
+    let ours = Daemon::start(Some(&net.server), &ours("ntpd"), &["-n", "-c", &conf, "--clock=none"], &log);
+    let answers = |address: &str| run(net.on_client(&ntpdig).args(["-t", "1", address])).status == 0;
+    assert!(until(Duration::from_secs(10), || answers("10.77.0.3")), "{:?}", fs::read_to_string(&log));
+    assert!(!answers("10.77.0.1"));
+    fs::write(&path, "server 127.127.1.0\nserver-threads 1\n").unwrap();
+    run(net.on_server(Path::new("kill")).args(["-HUP", &ours.id().to_string()]));
+    for address in ["10.77.0.1", "10.77.0.3", "fd77::1"] {
+        assert!(until(Duration::from_secs(10), || answers(address)), "{:?}", fs::read_to_string(&log));
+    }
+}

@@ -15,18 +15,18 @@ const FILE_LEN_MAX: usize = 4 << 20;
 
 /// The keys that a configuration names, with words about what is wrong with them. One bad line costs that
 /// key and no other; without the file there are none.
-pub(crate) fn load(found: &Configuration) -> (KeyTable, Vec<String>) {
-    let Some(file) = &found.keys else { return (KeyTable::default(), Vec::new()) };
+///
+/// # Errors
+/// If the file cannot be read, in words: whoever has keys already may keep them.
+pub(crate) fn load(found: &Configuration) -> Result<(KeyTable, Vec<String>), String> {
+    let Some(file) = &found.keys else { return Ok((KeyTable::default(), Vec::new())) };
     let name = file.value.display().to_string();
     let content = match config_files::load_file(&file.value, FILE_LEN_MAX) {
         Ok((_, content)) if content.len() > FILE_LEN_MAX => {
-            let complaint = format!("{name} has more than {FILE_LEN_MAX} bytes: no key is used");
-            return (KeyTable::default(), vec![complaint]);
+            return Err(format!("{name} has more than {FILE_LEN_MAX} bytes"));
         }
         Ok((_, content)) => content,
-        Err(error) => {
-            return (KeyTable::default(), vec![format!("{name}: {error}: no key is used")]);
-        }
+        Err(error) => return Err(format!("{name}: {error}")),
     };
     let (lines, findings) = read_keys(&name, &content, &|word| Algorithm::from_name(word).is_some());
     let mut complaints: Vec<String> = findings.iter().map(ToString::to_string).collect();
@@ -37,7 +37,9 @@ pub(crate) fn load(found: &Configuration) -> (KeyTable, Vec<String>) {
         |id: u32| found.trusted_keys.iter().any(|range| (range.value.0..=range.value.1).contains(&id));
     let shared = |line: KeyLine| {
         let algorithm = Algorithm::from_name(&line.algorithm)?;
-        let from = line.from.iter().filter_map(|(address, length)| prefix(*address, *length)).collect();
+        // An address that says nothing must not open the key to everybody.
+        let from =
+            line.from.iter().map(|(address, length)| prefix(*address, *length)).collect::<Option<_>>()?;
         let key = Key::new(algorithm, &line.secret);
         Some(SharedKey { id: KeyId::new(line.id)?, key, from, trusted: trusted(line.id) })
     };
@@ -50,7 +52,7 @@ pub(crate) fn load(found: &Configuration) -> (KeyTable, Vec<String>) {
             ));
         }
     }
-    (KeyTable::new(lines.into_iter().filter_map(shared).collect()), complaints)
+    Ok((KeyTable::new(lines.into_iter().filter_map(shared).collect()), complaints))
 }
 
 fn is_open(path: &Path) -> bool {

@@ -98,7 +98,8 @@ fn prepare(options: &Options) -> Result<Prepared, StartError> {
     }
     options.complete(&mut found);
     let resolution = ntp_os::clock::precision().map_err(ClockError::from)?;
-    let (keys, mut complaints) = keys::load(&found);
+    let (keys, mut complaints) = keys::load(&found)
+        .unwrap_or_else(|reason| (KeyTable::default(), vec![format!("{reason}: no key is used")]));
     let keys = Arc::new(keys);
     let precision = Precision::covering(resolution);
     let (config, unusable) = config::system_config(&found, options, precision, &keys);

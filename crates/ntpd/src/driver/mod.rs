@@ -173,7 +173,9 @@ impl Driver {
 
     /// Where `interface` lines choose, addresses that come late are listened on too.
     fn look_for_addresses(&mut self, now: MonoTime) {
-        if !self.interfaces.is_empty() && now.since(self.addresses_seen) >= ADDRESS_INTERVAL {
+        // What was taken, or could not be opened, may be free by now.
+        let deaf = !self.options.quit && self.sockets.is_deaf() && !self.service.has_threads();
+        if (deaf || !self.interfaces.is_empty()) && now.since(self.addresses_seen) >= ADDRESS_INTERVAL {
             self.addresses_seen = now;
             self.listen();
         }

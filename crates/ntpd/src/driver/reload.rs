@@ -65,11 +65,18 @@ impl Driver {
             warn!("{finding}");
         }
         self.options.complete(&mut found);
-        let (keys, complaints) = keys::load(&found);
-        for complaint in complaints {
-            warn!("{complaint}");
-        }
-        let keys = Arc::new(keys);
+        let keys = match keys::load(&found) {
+            Ok((keys, complaints)) => {
+                for complaint in complaints {
+                    warn!("{complaint}");
+                }
+                Arc::new(keys)
+            }
+            Err(reason) => {
+                warn!("the keys stay as they were: {reason}");
+                Arc::clone(&self.service.rules().keys)
+            }
+        };
         self.system.set_keys(Arc::clone(&keys));
         self.restrictions = values(&found.restrictions);
         for host in config::restricted_names(&self.restrictions) {

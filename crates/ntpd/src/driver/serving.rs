@@ -123,12 +123,11 @@ impl Driver {
 
 /// A socket for a thread.
 fn open(address: SocketAddr) -> Option<Socket> {
-    match net::open(address) {
-        Ok(Some(socket)) => {
+    match net::open_shared(address) {
+        Ok(socket) => {
             info!("listening on {address}");
             Some(socket)
         }
-        Ok(None) => None,
         Err(reason) => {
             warn!("{reason}");
             None

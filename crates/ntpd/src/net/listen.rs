@@ -31,7 +31,12 @@ pub(crate) fn wanted(rules: &[InterfaceRule], port: u16) -> Vec<SocketAddr> {
         tracing::warn!("the addresses of this machine cannot be read: {error}");
         Vec::new()
     });
-    known.iter().filter(|known| allowed(rules, known)).map(|known| with_port(known, port)).collect()
+    let allowed = known.iter().filter(|known| allowed(rules, known));
+    let mut all: Vec<SocketAddr> = allowed.map(|known| with_port(known, port)).collect();
+    // Two interfaces may have the same address.
+    all.sort_unstable();
+    all.dedup();
+    all
 }
 
 /// Opens one listening socket; `None` where the address cannot be had now, or there is no IPv6.
@@ -44,6 +49,11 @@ pub(crate) fn open(address: SocketAddr) -> Result<Option<Socket>, ListenError> {
         }
         Err(error) => Err(explain(address, error)),
     }
+}
+
+/// The same for a thread, where another thread of ours may be about to leave the address.
+pub(crate) fn open_shared(address: SocketAddr) -> Result<Socket, ListenError> {
+    Socket::listen_shared(address).map_err(|error| explain(address, error))
 }
 
 /// The last line that matches decides; without one, an address is listened on.

@@ -13,7 +13,7 @@ use ntp_proto::association::AssociationId;
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
-pub(crate) use listen::{ListenError, open, wanted};
+pub(crate) use listen::{ListenError, open, open_shared, wanted};
 
 /// The longest datagram that is read; longer ones are cut, and then refused.
 pub(crate) const DATAGRAM_LEN_MAX: usize = 2048;
@@ -42,6 +42,11 @@ impl Sockets {
         Ok(Self { service, sources: BTreeMap::new() })
     }
 
+    /// Whether nothing is listened on.
+    pub(crate) fn is_deaf(&self) -> bool {
+        self.service.is_empty()
+    }
+
     /// Gives the listening sockets away.
     pub(crate) fn take_service(&mut self) -> Vec<(SocketAddr, Socket)> {
         let sockets = std::mem::take(&mut self.service);
@@ -53,10 +58,14 @@ impl Sockets {
 
     /// Takes listening sockets over.
     pub(crate) fn put_service(&mut self, sockets: Vec<(SocketAddr, Socket)>) -> io::Result<()> {
+        let mut failure = Ok(());
         for (address, socket) in sockets {
-            self.service.insert(address, watched(socket)?);
+            match watched(socket) {
+                Ok(socket) => drop(self.service.insert(address, socket)),
+                Err(error) => failure = Err(error),
+            }
         }
-        Ok(())
+        failure
     }
 
     /// Addresses come and go: listens on those wanted now, and no longer on others.
