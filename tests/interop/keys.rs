@@ -137,8 +137,8 @@ fn our_client_and_ntpsec_share_keys() {
         folder.path().display()
     );
     let _server = start_ntpsec(&ntpd, &net.server, folder.path(), &text);
-    // It needs ten seconds to believe its own clock, and drops what comes from one address more often than
-    // once a second: nobody may ask until then.
+    // It needs ten seconds to believe its own clock. Asked all the time until then, it answered nobody
+    // afterwards; why is not known.
     std::thread::sleep(Duration::from_secs(15));
     we_ask(&net, folder.path());
 }

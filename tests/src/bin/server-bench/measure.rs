@@ -134,13 +134,14 @@ impl Rig {
 
     /// Resident memory after a million addresses have asked, each once.
     fn weigh(&self, candidate: &Candidate, pid: u32) -> Result<f64, String> {
-        let mut asked = 0.0;
-        while asked < f64::from(ADDRESSES) && candidate.secret.is_none() {
-            let more = self.ask(candidate, 256, 0.0, 2.0)?;
-            if more.answered < 1.0 {
+        // In one go, for a generator begins with the first address: until it has come round.
+        let mut seconds = 8.0;
+        while candidate.secret.is_none() {
+            let asked = self.ask(candidate, 256, 0.0, seconds)?;
+            if asked.answered >= f64::from(ADDRESSES) || seconds > 60.0 {
                 break;
             }
-            asked += more.answered;
+            seconds *= 2.0;
         }
         Ok(memory(pid))
     }
