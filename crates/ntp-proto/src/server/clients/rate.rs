@@ -64,12 +64,6 @@ impl RateLimit {
     /// debt: the debt from now on, and whether the request is within the limit.
     pub(super) fn charge(&self, debt: u16, last: u32, now: u32) -> (u16, bool) {
         let elapsed = elapsed(last, now);
-        if elapsed == 0 && now != last {
-            // From before the last request, as seen here: nothing has been paid since.
-            let wanted = u64::from(debt) + u64::from(self.cost);
-            let fits = wanted <= u64::from(self.ceiling) && self.minimum_ticks == 0;
-            return (if fits { u16::try_from(wanted).unwrap_or(u16::MAX) } else { debt }, fits);
-        }
         // Units passed are counted from marks that all clients share, so that nothing is rounded away.
         let begun = u64::from(last) & ((1 << self.unit_bits) - 1);
         let paid = (begun + u64::from(elapsed)) >> self.unit_bits;
