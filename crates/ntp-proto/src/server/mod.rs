@@ -66,6 +66,17 @@ pub enum Verdict {
     Silence(Outcome),
 }
 
+impl Verdict {
+    /// What to count.
+    pub const fn outcome(&self) -> Outcome {
+        match self {
+            Self::Answer(reply) => reply.outcome,
+            Self::Control(_) => Outcome::Control,
+            Self::Silence(reason) => *reason,
+        }
+    }
+}
+
 /// Decides about one datagram. The work does not depend on what is in it, on the number of rules, keys
 /// or clients.
 pub fn respond(

@@ -17,7 +17,7 @@ use arc_swap::ArcSwap;
 use ntp_conf::directive::ServerThreads;
 use ntp_os::udp::{Arrival, Socket};
 use ntp_proto::server::{
-    ClientList, ClientTable, Counters, Counts, Outcome, Request, Restrictions, ServerRules, Verdict, respond,
+    ClientList, ClientTable, Counters, Counts, Request, Restrictions, ServerRules, Verdict, respond,
 };
 use ntp_proto::system::Reference;
 use ntp_proto::time::MonoTime;
@@ -153,11 +153,7 @@ impl Service {
         };
         let rules = &self.shared.published.load().rules;
         let verdict = respond(reference, rules, table, request);
-        self.counters.note(match verdict {
-            Verdict::Answer(reply) => reply.outcome,
-            Verdict::Control(_) => Outcome::Control,
-            Verdict::Silence(reason) => reason,
-        });
+        self.counters.note(verdict.outcome());
         Ok(verdict)
     }
 

@@ -139,21 +139,21 @@ impl Work {
         }
         let received = published.clock.moment(now, arrival.stamp);
         let request = Request { bytes, from: arrival.from, received: received.system, at: received.mono };
-        match respond(&published.reference, &published.rules, &mut self.table, &request) {
+        let verdict = respond(&published.reference, &published.rules, &mut self.table, &request);
+        match verdict {
             Verdict::Answer(reply) => {
                 self.departures.reply_to(&self.arrivals, index);
                 self.replies.push(reply);
-                reply.outcome
             }
             Verdict::Control(restrictions) => {
                 let socket = Arc::clone(&self.socket);
                 let question = Question { bytes: bytes.to_vec(), arrival, restrictions, socket };
                 // Where the main loop has enough to do, the question is lost, as in a full socket.
                 drop(self.shared.questions.try_send(question));
-                Outcome::Control
             }
-            Verdict::Silence(reason) => reason,
+            Verdict::Silence(_) => {}
         }
+        verdict.outcome()
     }
 
     /// Sends the answers that wait.
