@@ -63,7 +63,7 @@ pub(crate) struct Driver {
     pub(crate) hosts: NamedHosts,
     pub(crate) service: Service,
     pub(crate) options: Options,
-    /// The lines of the configuration that only a restart puts in force, as they were read last.
+    /// What only a restart puts in force, as it was read at the start.
     pub(crate) settled: Settled,
     /// A secret of this run, for nonces.
     pub(crate) nonce_key: (u64, u64),
@@ -127,7 +127,7 @@ impl Driver {
                 Wake::Asked(question) => self.answer(&question)?,
                 Wake::Resolved((Subject::Source(source), answer)) => {
                     self.system.handle_resolved(clock::now()?, source, answer);
-                    self.renew_access();
+                    self.renew_sources();
                 }
                 Wake::Resolved((Subject::Restriction(host), answer)) => {
                     self.hosts.insert(host, answer.unwrap_or_default());

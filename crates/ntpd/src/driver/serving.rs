@@ -81,6 +81,14 @@ impl Driver {
         }
     }
 
+    /// The servers that `restrict source` is about are others now, perhaps.
+    pub(super) fn renew_sources(&self) {
+        let mut rules = (*self.service.rules()).clone();
+        if rules.access.set_sources(self.system.source_addresses()) {
+            self.service.set_rules(rules);
+        }
+    }
+
     /// The access list with the addresses that are known by now.
     pub(super) fn renew_access(&mut self) {
         let known = self.service.rules();

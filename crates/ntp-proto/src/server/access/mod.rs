@@ -143,10 +143,12 @@ impl AccessList {
         Self { v4, v6, gapped, source, sources: Vec::new(), configured }
     }
 
-    /// The servers that `restrict source` is about.
-    pub fn set_sources(&mut self, mut sources: Vec<IpAddr>) {
+    /// The servers that `restrict source` is about; returns whether they are others than before.
+    pub fn set_sources(&mut self, mut sources: Vec<IpAddr>) -> bool {
         sources.sort_unstable();
+        let changed = self.sources != sources;
         self.sources = sources;
+        changed
     }
 
     /// What a sender may not do.
