@@ -9,6 +9,7 @@ use std::net::IpAddr;
 
 use crate::cst::{Document, Line};
 use crate::diagnostic::{Diagnostic, Place, Severity};
+use crate::directive::network;
 
 /// The most keys that are kept.
 const KEYS_MAX: usize = 65_536;
@@ -133,14 +134,6 @@ fn hexadecimal(digits: &str) -> Result<Vec<u8>, &'static str> {
     pairs
         .collect::<Option<_>>()
         .ok_or("a secret of more than 20 characters is hexadecimal, two digits a byte")
-}
-
-fn network(text: &str) -> Option<(IpAddr, u8)> {
-    let (address, length) = text.split_once('/').map_or((text, None), |(one, other)| (one, Some(other)));
-    let address: IpAddr = address.parse().ok()?;
-    let bits = if address.is_ipv4() { 32 } else { 128 };
-    let length = length.map_or(Some(bits), |length| length.parse().ok().filter(|length| *length <= bits))?;
-    Some((address, length))
 }
 
 #[cfg(test)]

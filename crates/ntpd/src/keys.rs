@@ -1,7 +1,6 @@
 //! The file of symmetric keys.
 
 use std::fs;
-use std::net::IpAddr;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
@@ -38,8 +37,11 @@ pub(crate) fn load(found: &Configuration) -> Result<(KeyTable, Vec<String>), Str
     let shared = |line: KeyLine| {
         let algorithm = Algorithm::from_name(&line.algorithm)?;
         // An address that says nothing must not open the key to everybody.
-        let from =
-            line.from.iter().map(|(address, length)| prefix(*address, *length)).collect::<Option<_>>()?;
+        let from = line
+            .from
+            .iter()
+            .map(|(address, length)| Prefix::of_length(*address, *length))
+            .collect::<Option<_>>()?;
         let key = Key::new(algorithm, &line.secret);
         Some(SharedKey { id: KeyId::new(line.id)?, key, from, trusted: trusted(line.id) })
     };
@@ -57,12 +59,4 @@ pub(crate) fn load(found: &Configuration) -> Result<(KeyTable, Vec<String>), Str
 
 fn is_open(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|metadata| metadata.mode() & 0o004 != 0)
-}
-
-fn prefix(address: IpAddr, length: u8) -> Option<Prefix> {
-    let mask = match address {
-        IpAddr::V4(_) => IpAddr::V4(u32::MAX.checked_shl(32 - u32::from(length)).unwrap_or(0).into()),
-        IpAddr::V6(_) => IpAddr::V6(u128::MAX.checked_shl(128 - u32::from(length)).unwrap_or(0).into()),
-    };
-    Prefix::new(address, mask)
 }

@@ -60,7 +60,8 @@ pub(super) fn read(words: &Words<'_, '_>) -> Option<InterfaceRule> {
     Some(InterfaceRule { action, target })
 }
 
-fn network(text: &str) -> Option<(IpAddr, u8)> {
+/// `ADDRESS` or `ADDRESS/LENGTH`.
+pub(crate) fn network(text: &str) -> Option<(IpAddr, u8)> {
     let (host, length) = text.split_once('/').map_or((text, None), |(host, length)| (host, Some(length)));
     let address = address(host)?;
     let bits = if address.is_ipv4() { 32 } else { 128 };

@@ -20,6 +20,7 @@ use findings::{Findings, IGNORED};
 
 pub use access::{Restrict, RestrictFlags, RestrictTarget};
 pub use clock::{Fudge, Tinker};
+pub(crate) use listen::network;
 pub use listen::{InterfaceAction, InterfaceRule, InterfaceTarget};
 pub use selection::{LeapFile, Tos};
 pub use service::{Limit, Mru, ServerThreads};

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use ntp_conf::directive::{InterfaceAction, InterfaceRule, InterfaceTarget};
 use ntp_os::interfaces::{InterfaceAddress, addresses};
 use ntp_os::udp::Socket;
+use ntp_proto::server::Prefix;
 
 /// Why the daemon cannot listen.
 #[derive(Debug, thiserror::Error)]
@@ -70,21 +71,9 @@ fn matches(target: &InterfaceTarget, candidate: &InterfaceAddress) -> bool {
         // Wildcard addresses belong to no interface; with rules they are not listened on at all.
         InterfaceTarget::Wildcard => false,
         InterfaceTarget::Name(name) => *name == candidate.interface,
-        InterfaceTarget::Network(address, length) => within(*address, *length, candidate.address),
-    }
-}
-
-fn within(network: IpAddr, length: u8, address: IpAddr) -> bool {
-    match (network, address) {
-        (IpAddr::V4(network), IpAddr::V4(address)) => {
-            let mask = u32::MAX.checked_shl(32 - u32::from(length)).unwrap_or(0);
-            (u32::from(network) ^ u32::from(address)) & mask == 0
+        InterfaceTarget::Network(address, length) => {
+            Prefix::of_length(*address, *length).is_some_and(|prefix| prefix.holds(candidate.address))
         }
-        (IpAddr::V6(network), IpAddr::V6(address)) => {
-            let mask = u128::MAX.checked_shl(128 - u32::from(length)).unwrap_or(0);
-            (u128::from(network) ^ u128::from(address)) & mask == 0
-        }
-        (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
     }
 }
 

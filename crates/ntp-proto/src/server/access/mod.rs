@@ -40,6 +40,20 @@ impl Prefix {
         (v4 == mask_v4).then_some(Self { bits: bits & mask, mask, v4 })
     }
 
+    /// The addresses that agree with `address` in the first `length` bits. `None` if it has not so many.
+    pub fn of_length(address: IpAddr, length: u8) -> Option<Self> {
+        let mask = match address {
+            IpAddr::V4(_) if length <= 32 => {
+                IpAddr::V4(u32::MAX.checked_shl(32 - u32::from(length)).unwrap_or(0).into())
+            }
+            IpAddr::V6(_) if length <= 128 => {
+                IpAddr::V6(u128::MAX.checked_shl(128 - u32::from(length)).unwrap_or(0).into())
+            }
+            IpAddr::V4(_) | IpAddr::V6(_) => return None,
+        };
+        Self::new(address, mask)
+    }
+
     /// One address.
     pub fn host(address: IpAddr) -> Self {
         let (bits, v4) = widen(address);
