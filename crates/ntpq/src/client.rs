@@ -1,5 +1,6 @@
 //! One daemon, asked over UDP: requests, fragments, timeouts and one retry.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
@@ -8,6 +9,9 @@ use ntp_proto::control::{
     ControlHeader, ControlMessage, ErrorCode, Item, Opcode, Reassembly, ReassemblyError, Response,
     parse_items,
 };
+use ntp_proto::time::NtpTimestamp;
+
+use crate::values::Variables;
 
 /// How long the first packet of an answer may take, as the originals have it.
 const FIRST_PACKET: Duration = Duration::from_secs(5);
@@ -85,10 +89,10 @@ pub struct Client {
 pub struct ClientRow {
     /// Its address and port.
     pub remote: SocketAddr,
-    /// When it was first seen, seconds of the NTP era.
-    pub first: f64,
+    /// When it was first seen.
+    pub first: NtpTimestamp,
     /// When it was last seen.
-    pub last: f64,
+    pub last: NtpTimestamp,
     /// Requests counted.
     pub count: u32,
     /// Version and mode of the last one, as in the first byte of a packet.
@@ -102,8 +106,8 @@ pub struct ClientRow {
 pub struct ClientRows {
     /// In the order in which they were last seen.
     pub rows: Vec<ClientRow>,
-    /// The daemon's time, seconds of the NTP era.
-    pub now: f64,
+    /// The daemon's time.
+    pub now: NtpTimestamp,
 }
 
 /// Rows by which a list that is not finished goes on.
@@ -112,39 +116,22 @@ const RESUMED: usize = 8;
 /// More clients than any daemon remembers.
 const CLIENTS_MAX: usize = 1 << 22;
 
-fn text_of(items: &[Item], name: &str) -> Option<String> {
-    items.iter().find(|item| item.name == name).map(|item| item.value.clone())
-}
-
-/// `0xSSSSSSSS.FFFFFFFF`
-fn seconds(text: &str) -> Option<f64> {
-    let (seconds, fraction) = text.strip_prefix("0x")?.split_once('.')?;
-    let part = |digits: &str| u32::from_str_radix(digits, 16).ok().map(f64::from);
-    Some(part(seconds)? + part(fraction)? / 4_294_967_296.0)
-}
-
 /// The rows of one answer, each with its `last` as it was written.
 fn rows_of(items: &[Item]) -> Vec<(ClientRow, String)> {
-    let value = |name: &str, index: &str| text_of(items, &format!("{name}.{index}"));
-    let number = |text: Option<String>| {
-        let text = text?;
-        match text.strip_prefix("0x") {
-            Some(digits) => u32::from_str_radix(digits, 16).ok(),
-            None => text.parse().ok(),
-        }
-    };
+    let variables = Variables(items);
     let row = |item: &Item| {
         let index = item.name.strip_prefix("addr.")?;
-        let last = value("last", index)?;
+        let name = |name: &str| format!("{name}.{index}");
+        let number = |field: &str| u32::try_from(variables.integer(&name(field))?).ok();
         let row = ClientRow {
             remote: item.value.parse().ok()?,
-            first: seconds(&value("first", index)?)?,
-            last: seconds(&last)?,
-            count: number(value("ct", index))?,
-            mode_version: number(value("mv", index))?,
-            restrictions: number(value("rs", index))?,
+            first: variables.timestamp(&name("first"))?,
+            last: variables.timestamp(&name("last"))?,
+            count: number("ct")?,
+            mode_version: number("mv")?,
+            restrictions: number("rs")?,
         };
-        Some((row, last))
+        Some((row, variables.text(&name("last"))?.to_owned()))
     };
     items.iter().filter_map(row).collect()
 }
@@ -193,11 +180,12 @@ impl Client {
     /// The clients that the daemon remembers, in the order in which they were last seen.
     pub fn clients(&mut self) -> Result<ClientRows, ClientError> {
         let mut rows: Vec<ClientRow> = Vec::new();
-        let mut known = String::new();
+        let (mut known, mut seen) = (String::new(), BTreeSet::new());
         loop {
             // The daemon proves that we are who we seem to be, before it says much.
             let nonce = self.ask(Opcode::RequestNonce, 0, &[])?;
-            let nonce = text_of(&parse_items(&nonce.data), "nonce").ok_or(ClientError::Inconsistent)?;
+            let nonce = parse_items(&nonce.data);
+            let nonce = Variables(&nonce).text("nonce").ok_or(ClientError::Inconsistent)?;
             let question = format!("nonce={nonce}, frags=32{known}");
             let items = parse_items(&self.ask(Opcode::ReadClients, 0, question.as_bytes())?.data);
             let part = rows_of(&items);
@@ -207,11 +195,15 @@ impl Client {
                     text + &format!(", addr.{index}={}, last.{index}={last}", row.remote)
                 },
             );
-            let is_new = |row: &ClientRow| rows.iter().all(|known| known != row);
-            let fresh: Vec<ClientRow> = part.into_iter().map(|(row, _)| row).filter(is_new).collect();
+            // Whoever asked again meanwhile comes again, with another moment.
+            let fresh: Vec<ClientRow> = part
+                .into_iter()
+                .map(|(row, _)| row)
+                .filter(|row| seen.insert((row.remote, row.last.to_bits())))
+                .collect();
             let progress = !fresh.is_empty();
             rows.extend(fresh);
-            if let Some(now) = text_of(&items, "now").and_then(|text| seconds(&text)) {
+            if let Some(now) = Variables(&items).timestamp("now") {
                 return Ok(ClientRows { rows, now });
             }
             if !progress || rows.len() > CLIENTS_MAX {

@@ -2,6 +2,8 @@
 
 use std::io::Write;
 
+use ntp_proto::time::NtpTimestamp;
+
 use crate::client::ClientRow;
 
 use super::{CommandError, Context};
@@ -20,9 +22,9 @@ pub(super) fn run(context: &mut Context<'_>, out: &mut dyn Write) -> Result<(), 
     Ok(())
 }
 
-fn line(row: &ClientRow, now: f64) -> String {
-    let silence = (now - row.last).max(0.0);
-    let average = (row.last - row.first) / f64::from(row.count.saturating_sub(1).max(1));
+fn line(row: &ClientRow, now: NtpTimestamp) -> String {
+    let silence = (now - row.last).as_seconds_f64().max(0.0);
+    let average = (row.last - row.first).as_seconds_f64() / f64::from(row.count.saturating_sub(1).max(1));
     let rate = match row.restrictions {
         flags if flags & KOD != 0 => 'K',
         flags if flags & LIMITED != 0 => 'L',
@@ -44,14 +46,15 @@ mod tests {
 
     #[test]
     fn a_row_has_the_columns_of_the_originals() {
+        let at = |seconds: u64| NtpTimestamp::from_bits(seconds << 32);
         let row = ClientRow {
             remote: "192.0.2.7:123".parse().unwrap(),
-            first: 1000.0,
-            last: 1640.0,
+            first: at(1000),
+            last: at(1640),
             count: 11,
             mode_version: 4 << 3 | 3,
             restrictions: 0x5a0,
         };
-        assert_eq!(line(&row, 1652.0), "    12     64  5a0 K 3 4     11   123 192.0.2.7");
+        assert_eq!(line(&row, at(1652)), "    12     64  5a0 K 3 4     11   123 192.0.2.7");
     }
 }
