@@ -228,3 +228,120 @@ fn timestamp(text: &str) -> Option<NtpTimestamp> {
     let part = |digits: &str| u32::from_str_radix(digits, 16).ok().map(u64::from);
     Some(NtpTimestamp::from_bits(part(seconds)? << 32 | part(fraction)?))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::KeyTable;
+    use crate::server::{
+        AccessList, ClientTable, Counts, Prefix, RateLimit, Request, Rule, RuleTarget, ServerRules, respond,
+    };
+    use crate::system::Reference;
+    use crate::time::Precision;
+    use crate::wire::{Header, Version};
+    use alloc::collections::BTreeSet;
+    use alloc::sync::Arc;
+    use proptest::prelude::*;
+
+    /// A table that `count` clients have asked, one after the other.
+    fn asked_by(count: u32) -> (ClientTable, ServerRules) {
+        let target = RuleTarget::Prefix(Prefix::everything(true));
+        let rule = Rule { target, restrictions: Restrictions::LIMITED };
+        let (keys, limit) = (Arc::new(KeyTable::default()), RateLimit::default());
+        let rules = ServerRules { access: AccessList::new(&[rule]), keys, limit, monitor: true };
+        let mut table = ClientTable::new(1 << 20, None, (5, 6), MonoTime::ZERO);
+        let reference = Reference::unsynchronized(Precision::new(-20), MonoTime::ZERO);
+        let bytes = Header::request(Version::V4, 6, NtpTimestamp::from_bits(9)).to_bytes();
+        for number in 0..count {
+            let from = SocketAddr::new(core::net::Ipv4Addr::from(0x0a00_0000 + number).into(), 123);
+            let at = MonoTime::ZERO + Duration::from_millis(10 * u64::from(number));
+            let request = Request { bytes: &bytes, from, received: NtpTimestamp::from_bits(1 << 40), at };
+            respond(&reference, &rules, &mut table, &request);
+        }
+        (table, rules)
+    }
+
+    fn now() -> Reading {
+        Reading {
+            mono: MonoTime::from_nanos(60_000_000_000),
+            system: NtpTimestamp::from_bits(4_000_000_000 << 32),
+        }
+    }
+
+    fn with_asker<T>(count: u32, from: &str, act: impl FnOnce(&Asker<'_>) -> T) -> T {
+        let (table, rules) = asked_by(count);
+        let from = from.parse().unwrap();
+        let (restrictions, counts) = (Restrictions::NONE, Counts::default());
+        let clients = [table.list()];
+        act(&Asker { from, restrictions, clients: &clients, rules: &rules, counts, nonce_key: (7, 8) })
+    }
+
+    fn text_of(data: Vec<u8>) -> String {
+        String::from_utf8(data).unwrap()
+    }
+
+    fn nonce_for(asker: &Asker<'_>) -> String {
+        text_of(nonce(asker, now())).trim().to_owned()
+    }
+
+    #[test]
+    fn the_whole_list_comes_in_parts_and_nobody_twice() {
+        with_asker(700, "127.0.0.1:5000", |asker| {
+            let (mut seen, mut known, mut parts) = (BTreeSet::new(), String::new(), 0);
+            loop {
+                let question = format!("{}, frags=8{known}", nonce_for(asker));
+                let data = list(asker, now(), question.as_bytes()).unwrap();
+                assert!(data.len() <= 8 * FRAGMENT_LEN_MAX);
+                let items = parse_items(&data);
+                let last = |index: &str| {
+                    items.iter().find(|item| item.name == format!("last.{index}")).unwrap().value.clone()
+                };
+                for item in items.iter().filter(|item| item.name.starts_with("addr.")) {
+                    assert!(seen.insert(item.value.clone()), "{} twice", item.value);
+                    known = format!(", addr.0={}, last.0={}", item.value, last(&item.name[5..]));
+                }
+                parts += 1;
+                if items.iter().any(|item| item.name == "now") {
+                    break;
+                }
+            }
+            assert_eq!(seen.len(), 700);
+            assert!(parts > 10, "{parts}");
+        });
+    }
+
+    #[test]
+    fn without_its_own_fresh_nonce_nobody_gets_anything() {
+        let of_another = with_asker(3, "127.0.0.1:5001", nonce_for);
+        with_asker(3, "127.0.0.1:5000", |asker| {
+            let own = nonce_for(asker);
+            let ask = |at: Reading, text: &str| list(asker, at, text.as_bytes());
+            for text in ["", "frags=8", "nonce=", "nonce=0000003c0000000000000000", &of_another] {
+                assert_eq!(ask(now(), text), Err(ErrorCode::UnknownVariable), "{text}");
+            }
+            assert!(ask(now(), &own).is_ok());
+            let later = Reading { mono: now().mono + Duration::from_secs(NONCE_AGE_MAX + 1), ..now() };
+            assert_eq!(ask(later, &own), Err(ErrorCode::UnknownVariable));
+            assert_eq!(ask(now(), &format!("{own}, limit=x")), Err(ErrorCode::BadValue));
+            let closed = Asker { restrictions: Restrictions::NOMRULIST, ..*asker };
+            assert_eq!(list(&closed, now(), own.as_bytes()), Err(ErrorCode::Restricted));
+        });
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn any_question_gets_a_bounded_answer(rest in "[ -~]{0,300}", bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            with_asker(200, "127.0.0.1:5000", |asker| {
+                let own = nonce_for(asker);
+                for tail in [rest.as_bytes(), &bytes[..]] {
+                    let question = [own.as_bytes(), b", ", tail].concat();
+                    if let Ok(data) = list(asker, now(), &question) {
+                        assert!(data.len() <= FRAGMENTS_MAX * FRAGMENT_LEN_MAX, "{}", data.len());
+                        assert!(data.is_ascii());
+                    }
+                }
+            });
+        }
+    }
+}
