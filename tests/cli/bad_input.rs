@@ -341,3 +341,78 @@ fn a_port_that_is_taken_is_named() {
     assert_eq!(outcome.status, 2, "{}", outcome.both());
     assert!(outcome.stderr.contains("is taken"), "{}", outcome.stderr);
 }
+
+#[test]
+fn keys_that_are_no_good_are_named_and_cost_nobody_else() {
+    let scratch = Scratch::with(b"");
+    let keys = scratch.folder.path().join("ntp.keys");
+    let mut content = b"1 SHA256 topsecret\n2 RIPEMD160 topsecret\n3 MD5\n\0\xff\n".to_vec();
+    content.extend(garbage());
+    fs::write(&keys, &content).unwrap();
+    let conf = format!(
+        "keys {}\ntrustedkey 1 2\nserver 127.0.0.1 port 9 key 1\nserver 127.0.0.2 port 9 key 2\n",
+        keys.display()
+    );
+    fs::write(&scratch.conf, conf).unwrap();
+    let port = free_port().to_string();
+    let outcome = run(without_clock(Path::new("timeout"))
+        .arg("2")
+        .arg(ours("ntpd"))
+        .args(["-n", "--clock=none", "--port", &port, "-c"])
+        .arg(&scratch.conf));
+    let text = outcome.both();
+    assert!(
+        text.contains("ntp.keys:2:3: error[E020]: there is no type of keys called \"RIPEMD160\""),
+        "{text}"
+    );
+    assert!(text.contains("ntp.keys:3:"), "{text}");
+    assert!(text.contains("key 2 is not in the `keys` file; 127.0.0.2 is not asked"), "{text}");
+    assert!(!text.contains("127.0.0.1 is not asked") && !text.contains("topsecret"), "{text}");
+    assert!(text.chars().all(|c| !c.is_control() || c == '\n'), "{text:?}");
+}
+
+#[test]
+fn a_key_is_added_and_nothing_else_is_disturbed() {
+    let scratch = Scratch::with(b"");
+    let keys = scratch.folder.path().join("ntp.keys").display().to_string();
+    let made = ntpctl(&scratch, &["keygen"]);
+    let words: Vec<&str> = made.stdout.split_whitespace().collect();
+    assert!(matches!(words[..], ["1", "AES128CMAC", secret] if secret.len() == 32), "{}", made.both());
+    fs::write(&keys, b"\xff\xfe damaged\n1 MD5 mine").unwrap();
+    let added = ntpctl(&scratch, &["keygen", &keys, "--type", "sha256"]);
+    assert_eq!(added.status, 0, "{}", added.both());
+    let content = fs::read(&keys).unwrap();
+    assert!(content.starts_with(b"\xff\xfe damaged\n1 MD5 mine\n2 SHA256 "), "{content:?}");
+    for (words, status, said) in [
+        (vec!["keygen", &keys, "--number", "1"], 2, "there is a key 1 already"),
+        (vec!["keygen", &keys, "--type", "rot13"], 1, "no type of keys called \"rot13\""),
+        (vec!["keygen", &keys, "--number", "0"], 1, "0"),
+        (vec!["keygen", "/nonexistent/ntp.keys"], 3, "/nonexistent"),
+        (vec!["keygen", "/"], 2, "is a directory"),
+    ] {
+        let refused = ntpctl(&scratch, &words);
+        assert_eq!(refused.status, status, "{words:?}: {}", refused.both());
+        assert!(refused.both().contains(said), "{words:?}: {}", refused.both());
+        assert_eq!(fs::read(&keys).unwrap(), content);
+    }
+}
+
+#[test]
+fn new_words_of_the_command_line_are_judged() {
+    let scratch = Scratch::with(b"server 127.127.1.0\n");
+    for (words, said) in [(["-t", "many"], "many"), (["-t", "-1"], "-1"), (["--port", "0"], "0")] {
+        let outcome = run(Command::new(ours("ntpd")).args(words).arg("-c").arg(&scratch.conf));
+        assert_eq!(outcome.status, 1, "{words:?}: {}", outcome.both());
+        assert!(outcome.stderr.contains(said), "{words:?}: {}", outcome.both());
+    }
+    let missing = run(without_clock(Path::new("timeout"))
+        .arg("2")
+        .arg(ours("ntpd"))
+        .args(["-n", "--clock=none", "-k", "/nonexistent/keys", "--port", &free_port().to_string(), "-c"])
+        .arg(&scratch.conf));
+    assert!(
+        missing.both().contains("/nonexistent/keys: there is no such file: no key is used"),
+        "{}",
+        missing.both()
+    );
+}
