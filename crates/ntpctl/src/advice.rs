@@ -6,8 +6,9 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use ntp_conf::schema::entry;
-use ntp_conf::{Diagnostic, Effective, Read, advise, effective, has_setting};
+use ntp_conf::{Diagnostic, Effective, Read, advise, effective, has_setting, read_keys};
 use ntp_os::config_files;
+use ntp_proto::auth::Algorithm;
 use ntp_proto::discipline::LeapTable;
 use ntp_proto::time::{Date, UnixTime};
 
@@ -40,12 +41,9 @@ fn keys(read: &Read, value: &Effective) -> Vec<Diagnostic> {
     };
     let mode = fs::metadata(path).map_or(0, |metadata| metadata.mode());
     let open = mode & 0o007 != 0;
-    let text = String::from_utf8_lossy(&content).into_owned();
-    // `ID TYPE KEY`; classic files call MD5 `M` as well.
-    let weak = text.lines().any(|line| {
-        let kind = line.split('#').next().unwrap_or_default().split_whitespace().nth(1);
-        kind.is_some_and(|kind| kind.eq_ignore_ascii_case("md5") || kind == "M")
-    });
+    let algorithm = Algorithm::from_name;
+    let (lines, _) = read_keys(&value.value, &content, &|name| algorithm(name).is_some());
+    let weak = lines.iter().any(|line| algorithm(&line.algorithm) == Some(Algorithm::Md5));
     let open = open.then(|| {
         say("L021", "everybody on this machine may read the keys", &format!("chmod 640 {}", path.display()))
     });
