@@ -284,6 +284,16 @@ mod tests {
     }
 
     #[test]
+    fn what_is_sent_is_marked() {
+        let server = Socket::listen("127.0.0.1:0".parse().unwrap()).unwrap();
+        let client = Socket::connect(server.local_address().unwrap()).unwrap();
+        for socket in [&server, &client] {
+            socket.set_code_point(46).unwrap();
+            assert_eq!(nix::sys::socket::getsockopt(socket.inner(), Ipv4Tos).unwrap(), 46 << 2);
+        }
+    }
+
+    #[test]
     fn a_wildcard_socket_answers_from_the_address_that_was_asked() {
         ask_and_answer("0.0.0.0:0", "127.0.0.7");
         ask_and_answer("127.0.0.1:0", "127.0.0.1");

@@ -121,13 +121,8 @@ fn listen(
     options: &Options,
 ) -> Result<Vec<(SocketAddr, Socket)>, ListenError> {
     let mut sockets = Vec::new();
-    let code_point = found.code_point.as_ref().map_or(CODE_POINT, |code| code.value);
     for address in net::wanted(&values(&found.interfaces), options.port) {
-        if let Some(socket) = net::open(address)? {
-            // A mark that the kernel does not take is no reason not to answer.
-            drop(socket.set_code_point(code_point));
-            sockets.push((address, socket));
-        }
+        sockets.extend(net::open(address)?.map(|socket| (address, socket)));
     }
     Ok(sockets)
 }
@@ -217,11 +212,12 @@ fn drive(prepared: Prepared) -> Result<Driver, StartError> {
     let system = System::new(config, start, Box::new(rng));
     let leap_file = found.leap_file.clone().map(|file| LeapFile::new(file.value));
     access.set_sources(system.source_addresses());
+    let code_point = found.code_point.as_ref().map_or(CODE_POINT, |code| code.value);
     let plan = ServicePlan {
         // Setting the clock once serves nobody.
         threads: if options.quit { ServerThreads::Fixed(0) } else { found.server_threads },
         list_size: config::client_list_size(&found),
-        code_point: found.code_point.as_ref().map_or(CODE_POINT, |code| code.value),
+        code_point,
     };
     let rules = config::server_rules(&found, &keys, access);
     let service = Service::new(plan, rules, system.reference(), &clock, began);
@@ -230,7 +226,7 @@ fn drive(prepared: Prepared) -> Result<Driver, StartError> {
     Ok(Driver {
         system,
         clock,
-        sockets: Sockets::new(sockets).map_err(io_error("the sockets"))?,
+        sockets: Sockets::new(sockets, code_point).map_err(io_error("the sockets"))?,
         resolver: Resolver::new(),
         restrictions,
         hosts,

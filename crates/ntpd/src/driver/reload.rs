@@ -20,6 +20,7 @@ pub(crate) struct Settled {
     drift_file: Option<std::path::PathBuf>,
     threads: ntp_conf::directive::ServerThreads,
     list_size: (usize, Option<usize>),
+    code_point: Option<u8>,
 }
 
 impl Settled {
@@ -33,6 +34,7 @@ impl Settled {
             drift_file: found.drift_file.as_ref().map(|file| file.value.clone()),
             threads: found.server_threads,
             list_size: client_list_size(found),
+            code_point: found.code_point.as_ref().map(|code| code.value),
         }
     }
 
@@ -46,6 +48,7 @@ impl Settled {
             (self.drift_file == other.drift_file, "driftfile"),
             (self.threads == other.threads, "server-threads"),
             (self.list_size == other.list_size, "mru"),
+            (self.code_point == other.code_point, "dscp"),
         ];
         pairs.into_iter().filter(|(same, _)| !same).map(|(_, name)| name).collect()
     }

@@ -32,14 +32,16 @@ pub(crate) enum Origin {
 pub(crate) struct Sockets {
     service: BTreeMap<SocketAddr, Socket<UdpSocket>>,
     sources: BTreeMap<AssociationId, (SocketAddr, Socket<UdpSocket>)>,
+    /// How what is sent is marked (DSCP).
+    code_point: u8,
 }
 
 impl Sockets {
     /// Takes over the listening sockets; must be called within the runtime.
-    pub(crate) fn new(service: Vec<(SocketAddr, Socket)>) -> io::Result<Self> {
-        let watch = |(address, socket)| Ok((address, watched(socket)?));
+    pub(crate) fn new(service: Vec<(SocketAddr, Socket)>, code_point: u8) -> io::Result<Self> {
+        let watch = |(address, socket)| Ok((address, watched(socket, code_point)?));
         let service = service.into_iter().map(watch).collect::<io::Result<_>>()?;
-        Ok(Self { service, sources: BTreeMap::new() })
+        Ok(Self { service, sources: BTreeMap::new(), code_point })
     }
 
     /// Whether nothing is listened on.
@@ -60,7 +62,7 @@ impl Sockets {
     pub(crate) fn put_service(&mut self, sockets: Vec<(SocketAddr, Socket)>) -> io::Result<()> {
         let mut failure = Ok(());
         for (address, socket) in sockets {
-            match watched(socket) {
+            match watched(socket, self.code_point) {
                 Ok(socket) => drop(self.service.insert(address, socket)),
                 Err(error) => failure = Err(error),
             }
@@ -75,7 +77,7 @@ impl Sockets {
             if self.service.contains_key(address) {
                 continue;
             }
-            match open(*address).map(|socket| socket.map(watched)) {
+            match open(*address).map(|socket| socket.map(|socket| watched(socket, self.code_point))) {
                 Ok(Some(Ok(socket))) => {
                     tracing::info!("listening on {address}");
                     self.service.insert(*address, socket);
@@ -90,7 +92,7 @@ impl Sockets {
     /// Sees to it that a source has a socket connected to `remote`, so that sending takes no time.
     pub(crate) fn prepare(&mut self, id: AssociationId, remote: SocketAddr) -> io::Result<()> {
         if self.sources.get(&id).is_none_or(|(known, _)| *known != remote) {
-            let socket = watched(Socket::connect(remote)?)?;
+            let socket = watched(Socket::connect(remote)?, self.code_point)?;
             self.sources.insert(id, (remote, socket));
         }
         Ok(())
@@ -164,6 +166,9 @@ impl Sockets {
     }
 }
 
-fn watched(socket: Socket) -> io::Result<Socket<UdpSocket>> {
+/// A socket in the event loop. What it sends is marked; a mark that the kernel does not take is no reason not
+/// to send.
+fn watched(socket: Socket, code_point: u8) -> io::Result<Socket<UdpSocket>> {
+    drop(socket.set_code_point(code_point));
     socket.register(UdpSocket::from_std)
 }
