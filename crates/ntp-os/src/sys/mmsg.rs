@@ -4,11 +4,19 @@
 //! this file sees a pointer.
 
 use std::io;
-use std::mem::MaybeUninit;
 use std::os::fd::RawFd;
 
 /// Room for an address of either family.
 const NAME_LEN: usize = size_of::<libc::sockaddr_in6>();
+
+/// An address before the kernel has written one.
+const NOBODY: libc::sockaddr_in6 = libc::sockaddr_in6 {
+    sin6_family: 0,
+    sin6_port: 0,
+    sin6_flowinfo: 0,
+    sin6_addr: libc::in6_addr { s6_addr: [0; 16] },
+    sin6_scope_id: 0,
+};
 
 /// Room for stamps and packet information, with their headers.
 const CONTROL_LEN: usize = 192;
@@ -22,7 +30,7 @@ struct Control([u8; CONTROL_LEN]);
 #[repr(C)]
 struct Slot<const N: usize> {
     bytes: [u8; N],
-    name: MaybeUninit<libc::sockaddr_in6>,
+    name: libc::sockaddr_in6,
     control: Control,
     vector: libc::iovec,
 }
@@ -71,7 +79,7 @@ impl<const N: usize> Messages<N> {
     pub(crate) fn new(count: usize) -> Self {
         let slot = || Slot {
             bytes: [0; N],
-            name: MaybeUninit::zeroed(),
+            name: NOBODY,
             control: Control([0; CONTROL_LEN]),
             vector: libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 },
         };
@@ -128,10 +136,7 @@ impl<const N: usize> Messages<N> {
     pub(crate) fn name(&self, index: usize) -> Option<libc::sockaddr_in6> {
         let (slot, header) = (self.slots.get(index)?, self.headers.get(index)?);
         let known = usize::try_from(header.msg_hdr.msg_namelen).unwrap_or(0);
-        // SAFETY: the name was zeroed when it was made, and only the kernel has written to it since; a
-        // socket address is made of integers, for which every value is valid.
-        let name = unsafe { slot.name.assume_init() };
-        (known >= size_of::<libc::sockaddr_in>()).then_some(name)
+        (known >= size_of::<libc::sockaddr_in>()).then_some(slot.name)
     }
 
     /// What the kernel said about a datagram.
@@ -181,7 +186,7 @@ impl<const N: usize> Messages<N> {
         let (Some(slot), Some(header)) = (self.slots.get_mut(index), self.headers.get_mut(index)) else {
             return;
         };
-        slot.name.write(*to);
+        slot.name = *to;
         let v4 = i32::from(to.sin6_family) == libc::AF_INET;
         header.msg_hdr.msg_namelen =
             length(if v4 { size_of::<libc::sockaddr_in>() } else { size_of::<libc::sockaddr_in6>() });
@@ -222,7 +227,7 @@ fn header<const N: usize>(slot: &mut Slot<N>) -> libc::mmsghdr {
     slot.vector.iov_base = slot.bytes.as_mut_ptr().cast();
     // SAFETY: mmsghdr is a plain C structure of integers and pointers, for which zeros are valid.
     let mut header: libc::mmsghdr = unsafe { std::mem::zeroed() };
-    header.msg_hdr.msg_name = slot.name.as_mut_ptr().cast();
+    header.msg_hdr.msg_name = (&raw mut slot.name).cast();
     header.msg_hdr.msg_iov = &raw mut slot.vector;
     header.msg_hdr.msg_iovlen = 1;
     header.msg_hdr.msg_control = slot.control.0.as_mut_ptr().cast();
