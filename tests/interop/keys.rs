@@ -9,11 +9,13 @@ use std::time::Duration;
 use ntp_tests::{Daemon, Net, Peer, ours, peer, run, skip, start_ntpsec, until};
 
 /// Keys that chronyd, NTPsec and we have in common: number, our type, chrony's, NTPsec's, the secret.
-const KEYS: [(u32, &str, &str, &str, &str); 4] = [
+const KEYS: [(u32, &str, &str, &str, &str); 6] = [
     (1, "MD5", "MD5", "MD5", "6d643573656372657431323334353637"),
     (2, "SHA1", "SHA1", "SHA1", "0102030405060708090a0b0c0d0e0f1011121314"),
     (3, "SHA256", "SHA256", "SHA256", "a1a2a3a4a5a6a7a8a9aaabacadaeafb0b1b2b3b4"),
     (4, "AES128CMAC", "AES128", "AES-128", "000102030405060708090a0b0c0d0e0f"),
+    (8, "SHA384", "SHA384", "SHA384", "b1b2b3b4b5b6b7b8b9babbbcbdbebfc0c1c2c3c4"),
+    (9, "SHA512", "SHA512", "SHA512", "d1d2d3d4d5d6d7d8d9dadbdcdddedfe0e1e2e3e4"),
 ];
 
 /// Keys that one side has otherwise, or does not trust, or does not know.
@@ -43,7 +45,7 @@ fn our_keys(of_server: bool) -> String {
 }
 
 /// The addresses of the server, one for each key that is tried.
-fn cases() -> [(u32, &'static str, bool); 7] {
+fn cases() -> [(u32, &'static str, bool); 9] {
     [
         (1, "10.77.0.1", true),
         (2, "10.77.0.2", true),
@@ -52,11 +54,13 @@ fn cases() -> [(u32, &'static str, bool); 7] {
         (WRONG, "10.77.0.5", false),
         (UNTRUSTED, "10.77.0.6", false),
         (UNKNOWN, "10.77.0.7", false),
+        (8, "10.77.0.8", true),
+        (9, "10.77.0.9", true),
     ]
 }
 
 fn more_addresses(net: &Net) {
-    for last in 5..=7 {
+    for last in 5..=9 {
         let address = format!("10.77.0.{last}/24");
         run(net.on_server(Path::new("ip")).args(["addr", "add", &address, "dev", "cable"]));
     }
@@ -67,7 +71,7 @@ fn we_ask(net: &Net, folder: &Path) {
     fs::write(folder.join("ntp.keys"), our_keys(false)).unwrap();
     let servers =
         cases().map(|(key, address, _)| format!("server {address} key {key} minpoll 4 maxpoll 4\n"));
-    let text = format!("keys {}/ntp.keys\ntrustedkey (1 ... 7)\n{}", folder.display(), servers.concat());
+    let text = format!("keys {}/ntp.keys\ntrustedkey (1 ... 9)\n{}", folder.display(), servers.concat());
     let conf = folder.join("ntp.conf");
     fs::write(&conf, text).unwrap();
     let log = folder.join("ntpd.log");
@@ -95,7 +99,7 @@ fn we_ask(net: &Net, folder: &Path) {
         assert_eq!(reach(&table(), address).as_deref(), Some("0"), "key {key}: {}", table());
     }
     let associations = run(net.on_client(&ours("ntpq")).args(["-c", "as", "127.0.0.1"])).stdout;
-    assert_eq!(associations.matches(" ok ").count(), 4, "{associations}");
+    assert_eq!(associations.matches(" ok ").count(), KEYS.len(), "{associations}");
 }
 
 #[test]
@@ -133,7 +137,7 @@ fn our_client_and_ntpsec_share_keys() {
     more_addresses(&net);
     fs::write(folder.path().join("ntpsec.keys"), keys(true, |key| key.3.to_owned(), "")).unwrap();
     let text = format!(
-        "server 127.127.1.0 minpoll 3\nfudge 127.127.1.0 stratum 1\ntos orphanwait 1\nrestrict default\nrestrict 127.0.0.1\nkeys {}/ntpsec.keys\ntrustedkey 1 2 3 4 5\n",
+        "server 127.127.1.0 minpoll 3\nfudge 127.127.1.0 stratum 1\ntos orphanwait 1\nrestrict default\nrestrict 127.0.0.1\nkeys {}/ntpsec.keys\ntrustedkey 1 2 3 4 5 8 9\n",
         folder.path().display()
     );
     let _server = start_ntpsec(&ntpd, &net.server, folder.path(), &text);
@@ -147,7 +151,7 @@ fn our_client_and_ntpsec_share_keys() {
 fn we_serve(net: &Net, folder: &Path, more: &str) -> Daemon {
     fs::write(folder.join("ntp.keys"), our_keys(true)).unwrap();
     let text = format!(
-        "server 127.127.1.0\nfudge 127.127.1.0 stratum 1\nkeys {}/ntp.keys\ntrustedkey (1 ... 5)\n{more}",
+        "server 127.127.1.0\nfudge 127.127.1.0 stratum 1\nkeys {}/ntp.keys\ntrustedkey (1 ... 5) 8 9\n{more}",
         folder.display()
     );
     let conf = folder.join("ntp.conf");
@@ -169,7 +173,7 @@ fn ntpsecs_client_shares_keys_with_our_server_and_its_threads() {
     fs::write(folder.path().join("ntpsec.keys"), keys(false, |key| key.3.to_owned(), "")).unwrap();
     let servers = cases().map(|(key, address, _)| format!("server {address} key {key} iburst minpoll 3\n"));
     let text = format!(
-        "keys {}/ntpsec.keys\ntrustedkey 1 2 3 4 5 6 7\nrestrict default\nrestrict 127.0.0.1\n{}",
+        "keys {}/ntpsec.keys\ntrustedkey 1 2 3 4 5 6 7 8 9\nrestrict default\nrestrict 127.0.0.1\n{}",
         folder.path().display(),
         servers.concat()
     );
@@ -197,6 +201,49 @@ fn ntpsecs_client_shares_keys_with_our_server_and_its_threads() {
     }
     let counts = run(net.on_server(&ours("ntpq")).args(["-c", "rv 0 ss_badauth,ss_processed", "127.0.0.1"]));
     assert!(!counts.stdout.contains("ss_badauth=0"), "{}", counts.both());
+}
+
+#[test]
+fn chronyd_as_a_client_shares_keys_with_our_server() {
+    let test = "chronyd_as_a_client_shares_keys_with_our_server";
+    let found = peer(Peer::Chronyd).and_then(|chronyd| Ok((chronyd, peer(Peer::Chronyc)?, Net::new()?)));
+    let (chronyd, chronyc, net) = match found {
+        Ok(found) => found,
+        Err(reason) => return skip(test, &reason),
+    };
+    let folder = tempfile::tempdir().unwrap();
+    more_addresses(&net);
+    let _ours = we_serve(&net, folder.path(), "server-threads 1\n");
+    fs::write(folder.path().join("chrony.keys"), keys(false, |key| key.2.to_owned(), "HEX:")).unwrap();
+    let servers =
+        cases().map(|(key, address, _)| format!("server {address} key {key} iburst minpoll 3 maxpoll 3\n"));
+    // Its control socket wants a folder of its own that nobody else may enter.
+    let control = folder.path().join("control");
+    fs::create_dir(&control).unwrap();
+    fs::set_permissions(&control, std::os::unix::fs::PermissionsExt::from_mode(0o770)).unwrap();
+    let socket = control.join("chronyd.sock").display().to_string();
+    let text = format!(
+        "cmdport 0\nport 0\nbindcmdaddress {socket}\npidfile {0}/pid\nkeyfile {0}/chrony.keys\n{1}",
+        folder.path().display(),
+        servers.concat()
+    );
+    let conf = folder.path().join("chrony.conf");
+    fs::write(&conf, text).unwrap();
+    let arguments = ["-x", "-d", "-u", "root", "-f", &conf.display().to_string()];
+    let log = folder.path().join("chronyd.log");
+    let _client = Daemon::start(Some(&net.client), &chronyd, &arguments, &log);
+    // Mode, state, address, stratum, poll, reach and more, with commas in between.
+    let table = || run(net.on_client(&chronyc).args(["-h", &socket, "-n", "-c", "sources"]));
+    let reaches = |table: &str| {
+        cases().map(|(_, address, _)| {
+            let mut rows = table.lines().map(|row| row.split(',').collect::<Vec<_>>());
+            let row = rows.find(|row| row.get(2) == Some(&address));
+            row.and_then(|row| row.get(5).copied()).is_some_and(|reach| reach != "0")
+        })
+    };
+    let wanted = cases().map(|(_, _, good)| good);
+    let agreed = until(Duration::from_secs(40), || reaches(&table().stdout) == wanted);
+    assert!(agreed, "{:?}\n{:?}", table(), fs::read_to_string(&log));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ntp_conf::read_keys;
-use ntp_proto::auth::{Algorithm, Key, KeyId, KeyTable, SharedKey};
+use ntp_proto::auth::{Algorithm, CodeLength, Key, KeyId, KeyTable, SharedKey};
 use ntp_proto::server::{
     AccessList, ClientTable, Prefix, RateLimit, Request, Restrictions, Rule, RuleTarget, ServerRules,
     Verdict, respond,
@@ -74,7 +74,7 @@ pub(crate) fn keys(input: &[u8]) {
     for key in &keys {
         assert!(key.id != 0 && (1..=64).contains(&key.secret.len()));
         let made = Algorithm::from_name(&key.algorithm).map(|algorithm| Key::new(algorithm, &key.secret));
-        assert!(made.is_some_and(|key| matches!(key.code(input).as_bytes().len(), 16 | 20)));
+        assert!(made.is_some_and(|key| matches!(key.code(input).bytes(CodeLength::Cut).len(), 16 | 20)));
     }
     for finding in &findings {
         let text = finding.to_string();

@@ -12,6 +12,8 @@ use crate::daemon::{Daemon, command, until};
 pub enum Peer {
     /// chronyd.
     Chronyd,
+    /// What asks chronyd.
+    Chronyc,
     /// NTPsec's ntpd.
     NtpsecNtpd,
     /// NTPsec's ntpq.
@@ -31,6 +33,7 @@ pub enum Peer {
 pub fn peer(peer: Peer) -> Result<PathBuf, String> {
     let (package, places): (&str, &[&str]) = match peer {
         Peer::Chronyd => ("chrony", &["/usr/sbin/chronyd"]),
+        Peer::Chronyc => ("chrony", &["/usr/bin/chronyc"]),
         Peer::NtpsecNtpd => ("ntpsec", &["/usr/sbin/ntpd"]),
         Peer::NtpsecNtpq => ("ntpsec", &["/usr/bin/ntpq"]),
         Peer::Ntpdig => ("ntpsec-ntpdig", &["/usr/bin/ntpdig"]),

@@ -13,7 +13,7 @@ use crate::udp::Arrival;
 pub const REQUEST_LEN_MAX: usize = 1232;
 
 /// The longest reply that is sent in a batch.
-const REPLY_LEN_MAX: usize = 80;
+const REPLY_LEN_MAX: usize = 116;
 
 /// Datagrams that have arrived.
 #[derive(Debug)]

@@ -318,7 +318,7 @@ fn only_a_signed_answer_counts_where_a_key_is_set() {
     };
     let signed = |key: &SharedKey| {
         let mut datagram = Datagram::new(plain);
-        key.sign(&mut datagram);
+        key.sign(&mut datagram, crate::auth::CodeLength::Cut);
         datagram.as_bytes().to_vec()
     };
     assert_eq!(receive(&plain), Err(Rejection::Unauthentic));

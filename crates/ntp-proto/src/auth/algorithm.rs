@@ -13,6 +13,10 @@ use subtle::ConstantTimeEq as _;
 /// field by its length (RFC 7822 §3; as chrony, NTPsec and ntp 4.2.8 do).
 const CODE_LEN_MAX: usize = 20;
 
+/// The longest digest: chrony's clients send it whole in version 3, which has no extension fields, and expect
+/// the same.
+const DIGEST_LEN_MAX: usize = 64;
+
 /// How a code is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Algorithm {
@@ -89,26 +93,47 @@ impl Algorithm {
     }
 }
 
-/// A code, cut to what the wire takes.
+/// How much of a code is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum CodeLength {
+    /// At most 20 bytes.
+    #[default]
+    Cut,
+    /// All of it, before version 4 alone.
+    Whole,
+}
+
+impl CodeLength {
+    /// That of a code that was received.
+    pub const fn of(code: &[u8]) -> Self {
+        if code.len() > CODE_LEN_MAX { Self::Whole } else { Self::Cut }
+    }
+}
+
+/// A code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Code {
-    bytes: [u8; CODE_LEN_MAX],
+    bytes: [u8; DIGEST_LEN_MAX],
     length: usize,
 }
 
 impl Code {
-    fn cut(digest: &[u8]) -> Self {
-        let mut bytes = [0; CODE_LEN_MAX];
-        let length = digest.len().min(CODE_LEN_MAX);
+    fn new(digest: &[u8]) -> Self {
+        let mut bytes = [0; DIGEST_LEN_MAX];
+        let length = digest.len().min(DIGEST_LEN_MAX);
         for (slot, byte) in bytes.iter_mut().zip(digest) {
             *slot = *byte;
         }
         Self { bytes, length }
     }
 
-    /// Its bytes: 16 or 20.
-    pub fn as_bytes(&self) -> &[u8] {
-        self.bytes.get(..self.length).unwrap_or_default()
+    /// What of it is sent.
+    pub fn bytes(&self, length: CodeLength) -> &[u8] {
+        let sent = match length {
+            CodeLength::Cut => self.length.min(CODE_LEN_MAX),
+            CodeLength::Whole => self.length,
+        };
+        self.bytes.get(..sent).unwrap_or_default()
     }
 }
 
@@ -180,7 +205,7 @@ impl Key {
     /// The code of a message.
     pub fn code(&self, message: &[u8]) -> Code {
         fn digest(state: &(impl Digest + Clone), message: &[u8]) -> Code {
-            Code::cut(&state.clone().chain_update(message).finalize())
+            Code::new(&state.clone().chain_update(message).finalize())
         }
         match &self.state {
             State::Md5(state) => digest(state, message),
@@ -190,10 +215,10 @@ impl Key {
             State::Sha384(state) => digest(state, message),
             State::Sha512(state) => digest(state, message),
             State::Aes128Cmac(state) => {
-                Code::cut(&state.clone().chain_update(message).finalize().into_bytes())
+                Code::new(&state.clone().chain_update(message).finalize().into_bytes())
             }
             State::Aes256Cmac(state) => {
-                Code::cut(&state.clone().chain_update(message).finalize().into_bytes())
+                Code::new(&state.clone().chain_update(message).finalize().into_bytes())
             }
         }
     }
@@ -201,7 +226,7 @@ impl Key {
     /// Whether a code is this message's; takes as long for a wrong one as for the right one
     /// (CVE-2016-1550).
     pub fn verifies(&self, message: &[u8], code: &[u8]) -> bool {
-        self.code(message).as_bytes().ct_eq(code).into()
+        self.code(message).bytes(CodeLength::of(code)).ct_eq(code).into()
     }
 }
 
@@ -225,7 +250,7 @@ mod tests {
                 "dfa66747de9ae63030ca32611497c827",
             ),
         ] {
-            assert_eq!(key.code(&hex(message)).as_bytes(), hex(code));
+            assert_eq!(key.code(&hex(message)).bytes(CodeLength::Cut), hex(code));
         }
     }
 
@@ -239,11 +264,16 @@ mod tests {
             (Algorithm::Sha512, "ddaf35a193617abacc417349ae20413112e6fa4e"),
         ] {
             let key = Key::new(algorithm, b"a");
-            assert_eq!(key.code(b"bc").as_bytes(), hex(code), "{algorithm:?}");
+            assert_eq!(key.code(b"bc").bytes(CodeLength::Cut), hex(code), "{algorithm:?}");
             assert!(key.verifies(b"bc", &hex(code)));
             assert!(!key.verifies(b"bd", &hex(code)));
             assert!(!key.verifies(b"bc", &hex(code)[1..]));
         }
+        // Whole, but nothing in between.
+        let key = Key::new(Algorithm::Sha256, b"a");
+        let whole = hex("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert_eq!(key.code(b"bc").bytes(CodeLength::Whole), whole);
+        assert!(key.verifies(b"bc", &whole) && !key.verifies(b"bc", &whole[..24]));
     }
 
     #[test]

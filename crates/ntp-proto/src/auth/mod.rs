@@ -7,7 +7,7 @@
 mod algorithm;
 mod table;
 
-pub use algorithm::{Algorithm, Code, Key};
+pub use algorithm::{Algorithm, Code, CodeLength, Key};
 pub use table::{KeyTable, Protection, SharedKey};
 
 use core::num::NonZeroU32;

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
-use super::{Key, KeyId};
+use super::{CodeLength, Key, KeyId};
 use crate::server::Prefix;
 use crate::wire::{Datagram, Mac};
 
@@ -22,10 +22,10 @@ pub struct SharedKey {
 
 impl SharedKey {
     /// Appends a MAC to a packet.
-    pub fn sign(&self, datagram: &mut Datagram) {
+    pub fn sign(&self, datagram: &mut Datagram, length: CodeLength) {
         let code = self.key.code(datagram.as_bytes());
         datagram.push(&self.id.number().to_be_bytes());
-        datagram.push(code.as_bytes());
+        datagram.push(code.bytes(length));
     }
 
     /// Whether a packet's MAC is one of this key.
@@ -119,7 +119,7 @@ mod tests {
         let table = KeyTable::new(vec![key(2, b"b", false), key(1, b"old", true), bound, key(1, b"a", true)]);
         let proves = |id: u32, secret: &[u8], from: [u8; 4]| {
             let code = Key::new(Algorithm::Sha1, secret).code(b"message");
-            let mac = Mac { key_id: id, digest: code.as_bytes() };
+            let mac = Mac { key_id: id, digest: code.bytes(CodeLength::Cut) };
             table.prove(b"message", &mac, from.into()).map(|key| key.id.number())
         };
         assert_eq!(proves(1, b"a", [192, 0, 2, 9]), Some(1));

@@ -14,7 +14,7 @@ mod tests;
 use alloc::sync::Arc;
 use core::net::SocketAddr;
 
-use crate::auth::{KeyId, KeyTable};
+use crate::auth::{CodeLength, KeyId, KeyTable};
 use crate::system::Reference;
 use crate::time::{MonoTime, NtpDuration, NtpShort, NtpTimestamp};
 use crate::wire::{Header, KissCode, Leap, Mode, Packet, Stratum, Version};
@@ -160,16 +160,16 @@ fn answer(
 enum Proof {
     /// There is none.
     None,
-    /// It is made with this key.
-    Key(KeyId),
+    /// It is made with this key, and so long; the answer's will be, too.
+    Key(KeyId, CodeLength),
     /// It is no good.
     Failed,
 }
 
 impl Proof {
-    const fn key(self) -> Option<KeyId> {
+    const fn key(self) -> Option<(KeyId, CodeLength)> {
         match self {
-            Self::Key(id) => Some(id),
+            Self::Key(id, length) => Some((id, length)),
             Self::None | Self::Failed => None,
         }
     }
@@ -183,7 +183,7 @@ fn prove(packet: &Packet<'_>, rules: &ServerRules, request: &Request<'_>) -> Res
     }
     let message = request.bytes.get(..packet.mac_offset()).unwrap_or_default();
     let key = rules.keys.prove(message, &mac, request.from.ip());
-    Ok(key.map_or(Proof::Failed, |key| Proof::Key(key.id)))
+    Ok(key.map_or(Proof::Failed, |key| Proof::Key(key.id, CodeLength::of(mac.digest))))
 }
 
 fn header(reference: &Reference, mode: Mode, asked: &Header, request: &Request<'_>) -> Header {

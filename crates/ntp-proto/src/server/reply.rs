@@ -1,6 +1,6 @@
 //! An answer, but for its transmit timestamp: whoever sends it stamps it at the last moment.
 
-use crate::auth::{KeyId, KeyTable};
+use crate::auth::{CodeLength, KeyId, KeyTable};
 use crate::time::NtpTimestamp;
 use crate::wire::{Datagram, Header};
 
@@ -13,14 +13,14 @@ const TRANSMIT_OFFSET: usize = 40;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reply {
     datagram: Datagram,
-    key: Option<KeyId>,
+    key: Option<(KeyId, CodeLength)>,
     /// What it is.
     pub outcome: Outcome,
 }
 
 impl Reply {
     /// An answer, to be signed if there is a key.
-    pub(super) fn new(header: &Header, key: Option<KeyId>, outcome: Outcome) -> Self {
+    pub(super) fn new(header: &Header, key: Option<(KeyId, CodeLength)>, outcome: Outcome) -> Self {
         Self { datagram: Datagram::new(header.to_bytes()), key, outcome }
     }
 
@@ -35,8 +35,10 @@ impl Reply {
     pub fn seal(&mut self, transmit: NtpTimestamp, keys: &KeyTable) {
         self.datagram.put(TRANSMIT_OFFSET, &transmit.to_bits().to_be_bytes());
         // A key that is gone since signs nothing: the client will not take the answer, and ask again.
-        if let Some(key) = self.key.and_then(|id| keys.trusted(id)) {
-            key.sign(&mut self.datagram);
+        if let Some((id, length)) = self.key
+            && let Some(key) = keys.trusted(id)
+        {
+            key.sign(&mut self.datagram, length);
         }
     }
 

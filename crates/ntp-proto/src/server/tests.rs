@@ -67,7 +67,7 @@ fn signed(id: u32, key: &Key) -> Vec<u8> {
     let mut bytes = request(4, Mode::Client).to_vec();
     let code = key.code(&bytes);
     bytes.extend(id.to_be_bytes());
-    bytes.extend(code.as_bytes());
+    bytes.extend(code.bytes(CodeLength::Cut));
     bytes
 }
 
@@ -81,6 +81,27 @@ fn every_version_is_answered_in_its_own() {
         assert_eq!(header.origin, NtpTimestamp::from_bits(5));
         assert_eq!(header.receive, NtpTimestamp::from_bits(77 << 32));
         assert_eq!(header.transmit, NtpTimestamp::from_bits(78 << 32));
+    }
+}
+
+#[test]
+fn a_code_that_came_whole_is_answered_with_a_whole_one() {
+    // chrony's clients do so in version 3, with keys of SHA-2.
+    let secret = || Key::new(Algorithm::Sha512, b"secret");
+    let shared = SharedKey { id: KeyId::new(7).unwrap(), key: secret(), from: Vec::new(), trusted: true };
+    let keys = Arc::new(KeyTable::new(vec![shared]));
+    let mut bytes = request(3, Mode::Client).to_vec();
+    let code = secret().code(&bytes);
+    bytes.extend(7_u32.to_be_bytes());
+    let cut = [&bytes[..], code.bytes(CodeLength::Cut)].concat();
+    let whole = [&bytes[..], code.bytes(CodeLength::Whole)].concat();
+    for asked in [cut, whole] {
+        let mut server = open();
+        server.rules.keys = Arc::clone(&keys);
+        let answer = server.answer(&asked);
+        assert_eq!(answer.len(), asked.len());
+        let packet = Packet::parse(&answer).unwrap();
+        assert!(secret().verifies(&answer[..HEADER_LEN], packet.mac.unwrap().digest));
     }
 }
 

@@ -19,7 +19,7 @@ use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 use crate::association::{Association, AssociationId, Rejection};
-use crate::auth::{KeyTable, Protection};
+use crate::auth::{CodeLength, KeyTable, Protection};
 use crate::discipline::{CorrectionLedger, Discipline, SLEW_MAX};
 use crate::estimator::{Estimate, Estimator};
 use crate::random::Rng;
@@ -28,7 +28,7 @@ use crate::time::{Frequency, MonoTime, NtpDuration, NtpTimestamp, Reading};
 use crate::wire::Datagram;
 
 pub use action::{Action, ClockReport, ClockRequest, Event, Outcome, Received, SourceId};
-pub use config::{ClockStart, Family, SourceConfig, SourceKind, SystemConfig, Target};
+pub use config::{ClockStart, Family, HostAddress, SourceConfig, SourceKind, SystemConfig, Target};
 pub use fitness::Unfit;
 pub use reference::{Reference, SystemEvent};
 pub use snapshot::{EventLog, PeerEvent, PeerKind, PeerSnapshot, Snapshot, SystemVariables};
@@ -432,7 +432,7 @@ impl System {
             let mut packet = Datagram::new(header);
             match self.keys.protection(member.association.options().key) {
                 Some(Protection::Open) => {}
-                Some(Protection::Key(key)) => key.sign(&mut packet),
+                Some(Protection::Key(key)) => key.sign(&mut packet, CodeLength::Cut),
                 // Without its key it is not asked at all.
                 None => {
                     member.association.handle_send_failed(now);

@@ -1,9 +1,9 @@
 //! A packet of ours on its way out, without allocation.
 
-use super::{HEADER_LEN, MAC_LEN_MAX};
+use super::{HEADER_LEN, LEGACY_MAC_LEN_MAX};
 
 /// The longest packet that is written here: a header and a MAC.
-pub const DATAGRAM_LEN_MAX: usize = HEADER_LEN + MAC_LEN_MAX;
+pub const DATAGRAM_LEN_MAX: usize = HEADER_LEN + LEGACY_MAC_LEN_MAX;
 
 /// Up to [`DATAGRAM_LEN_MAX`] bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

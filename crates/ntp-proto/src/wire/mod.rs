@@ -10,7 +10,7 @@ mod refid;
 
 pub use datagram::{DATAGRAM_LEN_MAX, Datagram};
 pub use header::{HEADER_LEN, Header, Leap, Mode, Stratum, Version};
-pub use packet::{ExtensionField, ExtensionFields, MAC_LEN_MAX, Mac, Packet};
+pub use packet::{ExtensionField, ExtensionFields, LEGACY_MAC_LEN_MAX, MAC_LEN_MAX, Mac, Packet};
 pub use refid::{KissCode, ReferenceId};
 
 /// Why bytes are not an NTP packet.

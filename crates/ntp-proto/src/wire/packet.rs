@@ -8,7 +8,7 @@ pub const MAC_LEN_MAX: usize = 24;
 
 /// The longest MAC trailer accepted after a header of version 1 to 3, which has no extension
 /// fields to confuse it with: a key identifier and 64 bytes of digest.
-const LEGACY_MAC_LEN_MAX: usize = 68;
+pub const LEGACY_MAC_LEN_MAX: usize = 68;
 
 /// The shortest extension field, header included (RFC 7822 §3).
 const FIELD_LEN_MIN: usize = 16;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use ntp_os::batch::{Arrivals, Departures};
 use ntp_os::clock::read_pair_quickly;
 use ntp_os::udp::Socket;
-use ntp_proto::auth::{Algorithm, Key, KeyId, SharedKey};
+use ntp_proto::auth::{Algorithm, CodeLength, Key, KeyId, SharedKey};
 use ntp_proto::time::{NtpTimestamp, UnixTime};
 use ntp_proto::wire::{Datagram, Header, Mode, Packet, Version};
 
@@ -147,7 +147,7 @@ impl Load<'_> {
         let header = Header::request(Version::V4, 6, NtpTimestamp::from_bits(nonce));
         let mut datagram = Datagram::new(header.to_bytes());
         if let Some(key) = &self.plan.key {
-            key.sign(&mut datagram);
+            key.sign(&mut datagram, CodeLength::Cut);
         }
         let number = u32::try_from(self.next % u64::from(self.plan.addresses.max(1))).unwrap_or(0);
         self.departures.push(self.plan.server, IpAddr::V4(Ipv4Addr::from(FIRST + number)));
