@@ -83,6 +83,56 @@ fn check_ntp_time_accepts_us() {
 }
 
 #[test]
+fn chronyd_accepts_us_in_every_version() {
+    let test = "chronyd_accepts_us_in_every_version";
+    let folder = tempfile::tempdir().unwrap();
+    let (chronyd, net) = match peer(Peer::Chronyd).and_then(|client| Ok((client, Net::new()?))) {
+        Ok(found) => found,
+        Err(reason) => return skip(test, &reason),
+    };
+    let _ours = start_ours(&net, folder.path());
+    for version in 1..=4 {
+        let server = format!("server 10.77.0.1 iburst version {version}");
+        let mut last = String::new();
+        let accepted = until(Duration::from_secs(20), || {
+            let outcome = run(net.on_client(&chronyd).args(["-Q", "-u", "root", "-t", "15", &server]));
+            last = outcome.both();
+            outcome.status == 0 && last.contains("System clock wrong by ")
+        });
+        assert!(accepted, "version {version}: {last}");
+    }
+}
+
+#[test]
+fn we_are_found_on_a_link_that_has_link_local_addresses_alone() {
+    let test = "we_are_found_on_a_link_that_has_link_local_addresses_alone";
+    let folder = tempfile::tempdir().unwrap();
+    let (ntpdig, net) = match peer(Peer::Ntpdig).and_then(|client| Ok((client, Net::new()?))) {
+        Ok(found) => found,
+        Err(reason) => return skip(test, &reason),
+    };
+    let address = net.server_link_local();
+    // All addresses, those of the interface, and threads.
+    for more in ["", "interface ignore all\ninterface listen cable\n", "server-threads 1\n"] {
+        let conf = folder.path().join("ntp.conf");
+        fs::write(&conf, format!("server 127.127.1.0\nfudge 127.127.1.0 stratum 0\n{more}")).unwrap();
+        let arguments = ["-n", "-c", &conf.display().to_string(), "--clock=none"];
+        let log = folder.path().join("ntpd.log");
+        let _ours = Daemon::start(Some(&net.server), &ours("ntpd"), &arguments, &log);
+        let server = format!("{address}%cable");
+        let mut last = String::new();
+        let accepted = until(Duration::from_secs(20), || {
+            let outcome = run(net.on_client(&ntpdig).args(["-t", "1", &server]));
+            last = outcome.both();
+            outcome.status == 0 && outcome.stdout.contains(" s1 ")
+        });
+        assert!(accepted, "{more}: {last}\n{:?}", fs::read_to_string(&log));
+        let query = run(net.on_client(&ours("ntpctl")).args(["query", &server]));
+        assert_eq!(query.status, 0, "{}", query.both());
+    }
+}
+
+#[test]
 fn restrict_lines_decide_who_is_answered() {
     let test = "restrict_lines_decide_who_is_answered";
     let folder = tempfile::tempdir().unwrap();

@@ -80,6 +80,58 @@ fn our_clock_gets_right_from_chronyd() {
     });
 }
 
+/// Asks one server under several names and options; all must be reached.
+fn reaches_all(
+    test: &str,
+    start_server: impl FnOnce(&Net, &Path) -> Result<Daemon, String>,
+    lines: impl FnOnce(&Net) -> Vec<String>,
+) {
+    let folder = tempfile::tempdir().unwrap();
+    let found = Net::new().and_then(|net| Ok((start_server(&net, folder.path())?, net)));
+    let (_server, net) = match found {
+        Ok(found) => found,
+        Err(reason) => return skip(test, &reason),
+    };
+    let lines = lines(&net);
+    let _ours = start_ours(&net, folder.path(), &(lines.join("\n") + "\n"));
+    let mut table = String::new();
+    let reached = until(PATIENCE, || {
+        table = run(net.on_client(&ours("ntpq")).args(["-p", "127.0.0.1"])).stdout;
+        let reach = |row: &str| row.split_whitespace().nth(6).is_some_and(|reach| reach != "0");
+        table.lines().skip(2).filter(|row| reach(row)).count() == lines.len()
+    });
+    let log = fs::read_to_string(folder.path().join("ntpd.log")).unwrap_or_default();
+    assert!(reached, "{table}\n{log}");
+}
+
+/// A line for each version, each with an address of the server's.
+fn versions(_: &Net) -> Vec<String> {
+    (1..=4).map(|version| format!("server 10.77.0.{version} iburst minpoll 3 version {version}")).collect()
+}
+
+#[test]
+fn chronyd_is_asked_in_every_version() {
+    let start = |net: &Net, folder: &Path| Ok(start_chronyd(&peer(Peer::Chronyd)?, &net.server, folder));
+    reaches_all("chronyd_is_asked_in_every_version", start, versions);
+}
+
+#[test]
+fn ntpsec_is_asked_in_every_version() {
+    let start = |net: &Net, folder: &Path| {
+        let configuration = "server 127.127.1.0 minpoll 3\nfudge 127.127.1.0 stratum 1\ntos orphanwait 1\n";
+        Ok(start_ntpsec(&peer(Peer::NtpsecNtpd)?, &net.server, folder, configuration))
+    };
+    reaches_all("ntpsec_is_asked_in_every_version", start, versions);
+}
+
+#[test]
+fn a_server_is_found_by_its_link_local_address() {
+    let start = |net: &Net, folder: &Path| Ok(start_chronyd(&peer(Peer::Chronyd)?, &net.server, folder));
+    reaches_all("a_server_is_found_by_its_link_local_address", start, |net| {
+        vec![format!("server {}%cable iburst", net.server_link_local())]
+    });
+}
+
 #[test]
 fn our_clock_gets_right_from_ntpsec() {
     gets_right("our_clock_gets_right_from_ntpsec", |net, folder| {

@@ -72,6 +72,20 @@ impl Net {
         command(Some(&self.server), program)
     }
 
+    /// The address that the server has of itself on the cable (`fe80::...`).
+    ///
+    /// # Panics
+    /// If it has none.
+    pub fn server_link_local(&self) -> String {
+        let shown = Command::new("ip")
+            .args(["-n", &self.server, "-6", "-o", "addr", "show", "dev", "cable", "scope", "link"])
+            .output();
+        let text = shown.map(|shown| String::from_utf8_lossy(&shown.stdout).into_owned()).unwrap_or_default();
+        let address = text.split_whitespace().find_map(|word| word.strip_suffix("/64"));
+        assert!(address.is_some(), "no link-local address: {text}");
+        address.unwrap_or_default().to_owned()
+    }
+
     /// Makes names resolve on the client, through a hosts file of its own.
     ///
     /// # Panics

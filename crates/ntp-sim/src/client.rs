@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use ntp_proto::system::{Action, ClockReport, Received, SourceId, System};
+use ntp_proto::system::{Action, ClockReport, HostAddress, Received, SourceId, System};
 use ntp_proto::time::{MonoTime, NtpDuration, NtpTimestamp};
 
 /// A client of NTP servers, driven as the daemon drives its system.
@@ -47,6 +47,7 @@ impl Client for System {
     }
 
     fn handle_resolved(&mut self, now: MonoTime, source: SourceId, answer: Result<Vec<IpAddr>, String>) {
+        let answer = answer.map(|found| found.into_iter().map(HostAddress::from).collect());
         Self::handle_resolved(self, now, source, answer);
     }
 

@@ -111,6 +111,7 @@ fn source_config(
         };
         return Err(format!("key {} {why}; {} is not asked", key.number(), source.host));
     }
+    let name = || source.name().unwrap_or(&source.host).to_owned();
     let kind = match (source.reference_clock(), source.address(), source.role) {
         (Some((LOCAL_CLOCK_DRIVER, unit)), _, _) => local_clock(unit, fudges),
         (Some((driver, _)), _, _) => {
@@ -119,8 +120,8 @@ fn source_config(
             ));
         }
         (None, Some(address), _) => SourceKind::Server(Target::Address(address)),
-        (None, None, Role::Pool) => SourceKind::Pool(source.host.clone()),
-        (None, None, Role::Server | Role::Peer) => SourceKind::Server(Target::Name(source.host.clone())),
+        (None, None, Role::Pool) => SourceKind::Pool(name()),
+        (None, None, Role::Server | Role::Peer) => SourceKind::Server(Target::Name(name())),
     };
     let family = match source.family {
         AddressFamily::V4 => Family::V4,

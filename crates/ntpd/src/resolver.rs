@@ -1,9 +1,8 @@
 //! Names to addresses, beside the loop: getaddrinfo on a thread that ends when it is idle.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
-use ntp_proto::system::SourceId;
+use ntp_proto::system::{HostAddress, SourceId};
 use tokio::sync::mpsc;
 
 /// For whom a name is resolved.
@@ -16,7 +15,7 @@ pub(crate) enum Subject {
 }
 
 /// What a resolution came to.
-pub(crate) type Answer = (Subject, Result<Vec<IpAddr>, String>);
+pub(crate) type Answer = (Subject, Result<Vec<HostAddress>, String>);
 
 /// How long a name in a `restrict` line is left alone after it could not be resolved.
 const RESTRICTION_RETRY: Duration = Duration::from_mins(1);
@@ -42,7 +41,7 @@ impl Resolver {
         tokio::spawn(async move {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await;
             let answer = found
-                .map(|addresses| addresses.map(|address| address.ip()).collect())
+                .map(|addresses| addresses.map(HostAddress::from).collect())
                 .map_err(|error| error.to_string());
             // Nobody listens any more only while the daemon ends.
             drop(sender.send((subject, answer)));
@@ -56,7 +55,7 @@ impl Resolver {
             let mut said = false;
             loop {
                 let found = tokio::net::lookup_host((host.as_str(), 0)).await;
-                match found.map(|found| found.map(|address| address.ip()).collect()) {
+                match found.map(|found| found.map(HostAddress::from).collect()) {
                     Ok(addresses) => {
                         drop(sender.send((Subject::Restriction(host), Ok(addresses))));
                         return;

@@ -9,7 +9,7 @@ mod service;
 mod source;
 mod switch;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use crate::cst::Line;
 use crate::diagnostic::{Diagnostic, Place};
@@ -208,6 +208,20 @@ fn address(text: &str) -> Option<IpAddr> {
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
     bare.parse().ok()
 }
+
+/// An IPv6 address with the interface on whose link it is meant: `fe80::1%eth0` (RFC 4007 §11). Which number
+/// the interface has is found out when it is asked for: it may appear later.
+pub(crate) fn scoped_address(text: &str) -> Option<(Ipv6Addr, &str)> {
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    let (address, interface) = bare.split_once('%')?;
+    let is_name = (1..=INTERFACE_NAME_MAX).contains(&interface.len())
+        && interface.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'/' | b'%'));
+    Some((address.parse().ok()?, interface))
+        .filter(|(address, _): &(Ipv6Addr, _)| is_name && address.is_unicast_link_local())
+}
+
+/// The longest name of an interface (`IFNAMSIZ` without the final zero).
+const INTERFACE_NAME_MAX: usize = 15;
 
 #[cfg(test)]
 mod tests;

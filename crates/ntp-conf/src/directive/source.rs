@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::{IGNORED, Words, address};
+use super::{IGNORED, Words, address, scoped_address};
 
 /// The shortest poll exponent: 8 s, as in classic ntpd.
 pub const POLL_MIN: u8 = 3;
@@ -84,14 +84,23 @@ pub struct Source {
 }
 
 impl Source {
-    /// The address, if the host is one.
+    /// The address, if the host is one that needs no interface.
     pub fn address(&self) -> Option<IpAddr> {
         address(&self.host)
     }
 
+    /// The name to resolve, if the host is none of those addresses: that of an interface behind an address
+    /// is resolved as well.
+    pub fn name(&self) -> Option<&str> {
+        let host = self.host.as_str();
+        let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
+        self.address().is_none().then_some(bare)
+    }
+
     /// Whether the host, if it is an address, is of the family that the line asks for.
     pub fn family_fits(&self) -> bool {
-        self.address().is_none_or(|address| match self.family {
+        let scoped = || scoped_address(&self.host).map(|(address, _)| address.into());
+        self.address().or_else(scoped).is_none_or(|address| match self.family {
             AddressFamily::Any => true,
             AddressFamily::V4 => address.is_ipv4(),
             AddressFamily::V6 => address.is_ipv6(),
@@ -115,9 +124,8 @@ pub(super) fn read(role: Role, words: &mut Words<'_, '_>) -> Option<Source> {
     let host = words.text(word).to_owned();
     if !is_host(&host) {
         let message = format!("\"{host}\" is neither an address nor a name");
-        let scoped = host.contains('%');
-        let remedy = if scoped {
-            "link-local addresses with a scope are not implemented"
+        let remedy = if host.contains('%') {
+            "an interface is named behind a link-local IPv6 address alone: fe80::1%eth0"
         } else if host.ends_with(',') {
             "delete the comma; each server has a line of its own"
         } else {
@@ -130,6 +138,15 @@ pub(super) fn read(role: Role, words: &mut Words<'_, '_>) -> Option<Source> {
         let message = format!("\"{host}\" is not the address of one machine");
         words.findings.error("E007", word, &message).note(IGNORED, "");
         return None;
+    }
+    if let Some(IpAddr::V6(v6)) = address(&host)
+        && v6.is_unicast_link_local()
+    {
+        let message = format!("{host} is an address of every link: which one is meant is not said");
+        words
+            .findings
+            .warning("W009", word, &message)
+            .note("the server cannot be asked", &format!("write {v6}%INTERFACE"));
     }
     if role == Role::Peer {
         words
@@ -192,7 +209,7 @@ fn is_place(address: IpAddr) -> bool {
 
 /// Whether a word can be a host: an address or a name.
 fn is_host(text: &str) -> bool {
-    address(text).is_some() || is_name(text)
+    address(text).is_some() || scoped_address(text).is_some() || is_name(text)
 }
 
 /// Whether a word can be a host's name: letters, digits, dots, dashes and underscores, and not all

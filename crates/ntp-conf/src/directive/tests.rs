@@ -23,6 +23,24 @@ fn remedies(text: &str) -> String {
 }
 
 #[test]
+fn a_link_local_address_needs_its_interface() {
+    let name = |text: &str| source(text).name().map(str::to_owned);
+    assert_eq!(name("server fe80::1%eth0").unwrap(), "fe80::1%eth0");
+    assert_eq!(name("server [fe80::1%br-0.7] iburst").unwrap(), "fe80::1%br-0.7");
+    assert_eq!(name("server fe80::1"), None);
+    assert_eq!(codes("server fe80::1%eth0"), [""; 0]);
+    assert_eq!(codes("server fe80::1"), ["W009"]);
+    assert_eq!(codes("server -4 fe80::1%eth0"), ["W008"]);
+    for bad in
+        ["fe80::1%", "fe80::1%a%b", "2001:db8::1%eth0", "a%eth0", "10.0.0.1%eth0", "fe80::1%sixteen-letters0"]
+    {
+        let text = format!("server {bad}");
+        assert!(meaning(&text).directive.is_none(), "{bad}");
+        assert!(remedies(&text).contains("fe80::1%eth0"), "{bad}");
+    }
+}
+
+#[test]
 fn a_source_has_its_options() {
     let found = source("pool -6 0.debian.pool.ntp.org iburst prefer minpoll 4 maxpoll 9 version 3");
     let options = SourceOptions {

@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use std::ops::Range;
 
 use crate::cst::{Document, Line};
-use crate::directive::{Directive, Source, interpret};
+use crate::directive::{Directive, Source, interpret, scoped_address};
 use crate::{Diagnostic, Severity};
 
 pub use setting::{SETTABLE, set, set_option, unset, unset_option};
@@ -165,7 +165,7 @@ pub fn commented_source(line: &Line<'_>) -> Option<Source> {
 
 /// A word that is not just any word: "#server lines" names nobody.
 fn is_host_like(source: &Source) -> bool {
-    source.address().is_some() || source.host.contains('.')
+    source.address().is_some() || scoped_address(&source.host).is_some() || source.host.contains('.')
 }
 
 /// Two names for the same host compare equal: letter case, a final dot, brackets and the ways to
@@ -174,6 +174,8 @@ pub fn canonical_host(host: &str) -> String {
     let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
     match bare.parse::<IpAddr>() {
         Ok(address) => address.to_string(),
+        // The name of an interface stays as it is.
+        Err(_) if let Some((address, interface)) = scoped_address(bare) => format!("{address}%{interface}"),
         Err(_) => bare.trim_end_matches('.').to_ascii_lowercase(),
     }
 }

@@ -1,6 +1,6 @@
 //! What goes in besides time and datagrams, and what comes out: requests to the shell, and events.
 
-use core::net::{IpAddr, SocketAddr};
+use core::net::SocketAddr;
 
 use crate::association::{AssociationId, Rejection};
 use crate::discipline::LeapArm;
@@ -8,6 +8,7 @@ use crate::estimator::Memory;
 use crate::time::{Frequency, MonoTime, NtpDuration, Reading};
 use crate::wire::{Datagram, KissCode};
 
+use super::config::HostAddress;
 use super::fitness::Unfit;
 
 /// Names a line of ntp.conf that declares a source.
@@ -137,7 +138,7 @@ pub enum Event {
         /// The name.
         name: String,
         /// Those that are used.
-        addresses: Vec<IpAddr>,
+        addresses: Vec<HostAddress>,
     },
     /// A name has none, or no resolver answered.
     Unresolved {

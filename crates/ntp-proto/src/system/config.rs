@@ -1,7 +1,8 @@
 //! What a system is told before it starts.
 
 use alloc::sync::Arc;
-use core::net::IpAddr;
+use core::fmt;
+use core::net::{IpAddr, SocketAddr, SocketAddrV6};
 
 use crate::association::AssociationOptions;
 use crate::auth::KeyTable;
@@ -34,12 +35,57 @@ impl Family {
     }
 }
 
+/// An address as a name resolves to it: with the number of an interface where it means nothing without one
+/// (`fe80::1%eth0`; RFC 4007 §11).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HostAddress {
+    address: IpAddr,
+    interface: u32,
+}
+
+impl HostAddress {
+    /// The address itself.
+    pub const fn ip(self) -> IpAddr {
+        self.address
+    }
+
+    /// The same with a port.
+    pub const fn at_port(self, port: u16) -> SocketAddr {
+        match self.address {
+            IpAddr::V4(_) => SocketAddr::new(self.address, port),
+            IpAddr::V6(v6) => SocketAddr::V6(SocketAddrV6::new(v6, port, 0, self.interface)),
+        }
+    }
+}
+
+impl From<IpAddr> for HostAddress {
+    fn from(address: IpAddr) -> Self {
+        Self { address, interface: 0 }
+    }
+}
+
+impl From<SocketAddr> for HostAddress {
+    fn from(remote: SocketAddr) -> Self {
+        let interface = if let SocketAddr::V6(v6) = remote { v6.scope_id() } else { 0 };
+        Self { address: remote.ip(), interface }
+    }
+}
+
+impl fmt::Display for HostAddress {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.interface {
+            0 => write!(formatter, "{}", self.address),
+            interface => write!(formatter, "{}%{interface}", self.address),
+        }
+    }
+}
+
 /// Where a source is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     /// A literal address.
     Address(IpAddr),
-    /// A name to resolve.
+    /// A name to resolve, or an address with the name of an interface.
     Name(String),
 }
 

@@ -1,7 +1,6 @@
 //! From lines of ntp.conf to associations: resolving names, filling pools, replacing what stays
 //! silent.
 
-use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 use crate::association::{Association, AssociationId};
@@ -9,7 +8,7 @@ use crate::select::Standing;
 use crate::time::MonoTime;
 
 use super::action::{Action, Event, SourceId};
-use super::config::{SourceConfig, SourceKind, Target};
+use super::config::{HostAddress, SourceConfig, SourceKind, Target};
 use super::{Member, System};
 
 /// The first wait after a failed resolution, and the longest.
@@ -97,7 +96,7 @@ impl System {
             }
             self.sources.push(entry);
             if let Some(address) = literal {
-                self.mobilize(source, address, None, now);
+                self.mobilize(source, address.into(), None, now);
             }
         }
     }
@@ -115,17 +114,22 @@ impl System {
     }
 
     /// The resolver has answered: addresses in its order of preference, or what it said instead.
-    pub fn handle_resolved(&mut self, now: MonoTime, source: SourceId, answer: Result<Vec<IpAddr>, String>) {
+    pub fn handle_resolved(
+        &mut self,
+        now: MonoTime,
+        source: SourceId,
+        answer: Result<Vec<HostAddress>, String>,
+    ) {
         let Some(entry) = self.sources.get_mut(source.0) else { return };
         let Some(name) = entry.name().map(str::to_owned) else { return };
         let Resolution::Pending(wait) = entry.resolution else { return };
         let family = entry.config.family;
-        let usable: Vec<IpAddr> = answer
+        let usable: Vec<HostAddress> = answer
             .as_ref()
             .into_iter()
             .flatten()
             .copied()
-            .filter(|address| family.admits(*address))
+            .filter(|address| family.admits(address.ip()))
             .collect();
         if usable.is_empty() {
             entry.has_addresses = false;
@@ -176,12 +180,18 @@ impl System {
     }
 
     /// Gives a source its addresses: fills it up, or moves its silent members elsewhere.
-    fn place(&mut self, source: SourceId, name: &str, usable: &[IpAddr], now: MonoTime) -> Vec<IpAddr> {
+    fn place(
+        &mut self,
+        source: SourceId,
+        name: &str,
+        usable: &[HostAddress],
+        now: MonoTime,
+    ) -> Vec<HostAddress> {
         let capacity = self.capacity(source);
         let pool = self.sources.get(source.0).is_some_and(Source::is_pool);
         let port = self.sources.get(source.0).map_or(0, |entry| entry.config.port);
-        let taken: Vec<IpAddr> =
-            self.members.values().map(|member| member.association.remote().ip()).collect();
+        let taken: Vec<HostAddress> =
+            self.members.values().map(|member| member.association.remote().into()).collect();
         let mut fresh = usable.iter().copied().filter(|address| !taken.contains(address));
         let silent: Vec<AssociationId> = self
             .members
@@ -194,7 +204,7 @@ impl System {
         for id in silent {
             let Some(address) = fresh.next() else { break };
             let Some(member) = self.members.get_mut(&id) else { continue };
-            let (remote, by) = (member.association.remote(), SocketAddr::new(address, port));
+            let (remote, by) = (member.association.remote(), address.at_port(port));
             member.restart(by, now);
             self.estimator.forget(id);
             self.actions.push_back(Action::Close(id));
@@ -202,7 +212,7 @@ impl System {
             placed.push(address);
         }
         let occupied = self.members.values().filter(|member| member.source == source).count();
-        let newcomers: Vec<IpAddr> = fresh.take(capacity.saturating_sub(occupied)).collect();
+        let newcomers: Vec<HostAddress> = fresh.take(capacity.saturating_sub(occupied)).collect();
         for address in newcomers {
             self.mobilize(source, address, Some(name.to_owned()), now);
             placed.push(address);
@@ -210,9 +220,9 @@ impl System {
         placed
     }
 
-    fn mobilize(&mut self, source: SourceId, address: IpAddr, host: Option<String>, now: MonoTime) {
+    fn mobilize(&mut self, source: SourceId, address: HostAddress, host: Option<String>, now: MonoTime) {
         let Some(entry) = self.sources.get(source.0) else { return };
-        let remote = SocketAddr::new(address, entry.config.port);
+        let remote = address.at_port(entry.config.port);
         let options = entry.config.options.clone();
         // The line of a single server is its association; a pool's members get numbers of their
         // own, and are shown by address: the pool's name would not tell them apart.

@@ -15,7 +15,7 @@ use ntp_conf::directive::{InterfaceRule, Restrict};
 use ntp_os::notify::Notifier;
 use ntp_proto::association::AssociationId;
 use ntp_proto::estimator::Memory;
-use ntp_proto::system::{Action, ClockReport, Event, Outcome, Received, System};
+use ntp_proto::system::{Action, ClockReport, Event, HostAddress, Outcome, Received, System};
 use ntp_proto::time::{Frequency, MonoTime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{debug, error, info, trace, warn};
@@ -130,7 +130,8 @@ impl Driver {
                     self.renew_sources();
                 }
                 Wake::Resolved((Subject::Restriction(host), answer)) => {
-                    self.hosts.insert(host, answer.unwrap_or_default());
+                    let addresses = answer.unwrap_or_default().into_iter().map(HostAddress::ip).collect();
+                    self.hosts.insert(host, addresses);
                     self.renew_access();
                 }
                 Wake::Time => {}
