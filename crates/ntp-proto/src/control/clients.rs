@@ -1,75 +1,56 @@
 //! The list of clients through mode 6 (`mrulist`; the exchange of ntp 4.2.8): a nonce first, so that a
 //! forged sender gets nothing, then the entries in the order in which they were last seen, some in each
 //! answer.
+//!
+//! An answer takes two walks through the table and memory for no more entries than it shows, however many
+//! clients there are.
 
+use alloc::collections::{BTreeMap, BinaryHeap};
+use core::cmp::Reverse;
 use core::fmt::Write as _;
-use core::hash::Hasher as _;
-use core::net::{IpAddr, SocketAddr};
+use core::net::SocketAddr;
 use core::time::Duration;
-
-use siphasher::sip::SipHasher13;
 
 use crate::server::{ClientRecord, Restrictions};
 use crate::time::{MonoTime, NtpDuration, NtpTimestamp, Reading};
 
 use super::items::parse_items;
 use super::message::{ErrorCode, FRAGMENT_LEN_MAX};
+use super::nonce;
 use super::respond::Asker;
 
 /// The most fragments of one answer, whatever is asked for.
 const FRAGMENTS_MAX: usize = 32;
 
-/// The longest text of one entry.
-const ENTRY_LEN_MAX: usize = 160;
+/// The longest text of one entry, and less than the shortest.
+const ENTRY_LEN: core::ops::Range<usize> = 90..180;
 
-/// What stands behind the last entry.
-const TAIL_LEN_MAX: usize = 80;
+/// What stands before the first entry and behind the last one.
+const FRAME_LEN_MAX: usize = 260;
 
 /// What stands between entries.
 const SEPARATOR: &str = ",\r\n";
 
-/// For how many seconds a nonce is good.
-const NONCE_AGE_MAX: u64 = 16;
-
-/// Entries by which an unfinished list goes on.
+/// Entries by which an unfinished list goes on; who asks names sixteen.
 const RESUME_MAX: usize = 64;
 
-/// The answer to a request for a nonce.
-pub(super) fn nonce(asker: &Asker<'_>, now: Reading) -> Vec<u8> {
-    format!("nonce={}\r\n", nonce_of(asker, seconds(now.mono))).into_bytes()
-}
+/// The most that may be asked for (ntp 4.2.8, ntp_control.c).
+const FRAGMENTS_ASKED_MAX: usize = 128;
+const ENTRIES_ASKED_MAX: usize = 256;
 
-/// Made of the sender's address and the time, and of a secret: nobody else gets the same.
-fn nonce_of(asker: &Asker<'_>, second: u64) -> String {
-    let mut hasher = SipHasher13::new_with_keys(asker.nonce_key.0, asker.nonce_key.1);
-    match asker.from.ip() {
-        IpAddr::V4(v4) => hasher.write(&v4.octets()),
-        IpAddr::V6(v6) => hasher.write(&v6.octets()),
-    }
-    hasher.write_u16(asker.from.port());
-    hasher.write_u64(second);
-    format!("{second:08x}{:016x}", hasher.finish())
-}
-
-fn seconds(at: MonoTime) -> u64 {
-    at.since(MonoTime::ZERO).as_secs()
-}
-
-fn is_good(text: &str, asker: &Asker<'_>, now: MonoTime) -> bool {
-    let made = text.get(..8).and_then(|digits| u64::from_str_radix(digits, 16).ok());
-    made.is_some_and(|second| {
-        let age = seconds(now).checked_sub(second);
-        age.is_some_and(|age| age <= NONCE_AGE_MAX) && nonce_of(asker, second) == text
-    })
-}
+/// The most clients that `recent` can pick out; for more, all are listed.
+const RECENT_MAX: usize = 4096;
 
 /// What is asked for.
 #[derive(Debug, Default)]
 struct Wish {
+    /// How many of them there may be; 0 where nothing is said.
     fragments: usize,
     limit: usize,
     mincount: u32,
     longest_silence: Option<Duration>,
+    shortest_silence: Duration,
+    recent: usize,
     /// Flags that all must be there, and of which one must.
     all: u16,
     any: u16,
@@ -77,34 +58,59 @@ struct Wish {
     known: Vec<(Option<SocketAddr>, NtpTimestamp)>,
 }
 
+/// Why a list is not given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// The sender may not have asked: it hears nothing.
+    Unproven,
+    /// It hears why.
+    With(ErrorCode),
+}
+
+impl From<ErrorCode> for Refused {
+    fn from(code: ErrorCode) -> Self {
+        Self::With(code)
+    }
+}
+
 impl Wish {
-    fn read(data: &[u8], asker: &Asker<'_>, now: MonoTime) -> Result<Self, ErrorCode> {
-        let mut wish = Self { limit: usize::MAX, ..Self::default() };
+    fn read(data: &[u8], asker: &Asker<'_>, now: MonoTime) -> Result<Self, Refused> {
+        let mut wish = Self::default();
         let mut proven = false;
+        let mut unreadable = false;
         for item in parse_items(data) {
             let value = item.value.as_str();
-            let number = || integer(value).ok_or(ErrorCode::BadValue);
+            let mut number = || {
+                let number = integer(value);
+                unreadable |= number.is_none();
+                number.unwrap_or(0)
+            };
+            let mut count = || usize::try_from(number()).unwrap_or(usize::MAX);
             match item.name.as_str() {
-                "nonce" => proven = is_good(value, asker, now),
-                "frags" => wish.fragments = usize::try_from(number()?).unwrap_or(FRAGMENTS_MAX),
-                "limit" => wish.limit = usize::try_from(number()?).unwrap_or(usize::MAX),
-                "mincount" => wish.mincount = u32::try_from(number()?).unwrap_or(u32::MAX),
-                "maxlstint" => wish.longest_silence = Some(Duration::from_secs(number()?)),
-                "resall" => wish.all = u16::try_from(number()?).unwrap_or(u16::MAX),
-                "resany" => wish.any = u16::try_from(number()?).unwrap_or(u16::MAX),
+                "nonce" => proven = nonce::is_good(value, asker, now),
+                "frags" => wish.fragments = count(),
+                "limit" => wish.limit = count(),
+                "mincount" => wish.mincount = u32::try_from(number()).unwrap_or(u32::MAX),
+                "maxlstint" => wish.longest_silence = Some(Duration::from_secs(number())),
+                "minlstint" => wish.shortest_silence = Duration::from_secs(number()),
+                "recent" => wish.recent = count(),
+                "resall" => wish.all = u16::try_from(number()).unwrap_or(u16::MAX),
+                "resany" => wish.any = u16::try_from(number()).unwrap_or(u16::MAX),
                 name => wish.note_known(name, value),
             }
         }
         // Without it, the answer could be sent to somebody who did not ask.
-        if proven { Ok(wish) } else { Err(ErrorCode::UnknownVariable) }
+        if !proven {
+            return Err(Refused::Unproven);
+        }
+        let without = wish.fragments == 0 && wish.limit == 0;
+        let beyond = wish.fragments > FRAGMENTS_ASKED_MAX || wish.limit > ENTRIES_ASKED_MAX;
+        if unreadable || without || beyond { Err(ErrorCode::BadValue.into()) } else { Ok(wish) }
     }
 
     /// `addr.N` comes before its `last.N`.
     fn note_known(&mut self, name: &str, value: &str) {
-        if self.known.len() > RESUME_MAX {
-            return;
-        }
-        if name.starts_with("addr.") {
+        if name.starts_with("addr.") && self.known.len() < RESUME_MAX {
             self.known.push((value.parse().ok(), NtpTimestamp::ZERO));
         } else if name.starts_with("last.")
             && let (Some(last), Some(time)) = (self.known.last_mut(), timestamp(value))
@@ -113,67 +119,140 @@ impl Wish {
         }
     }
 
+    /// How long the answer may be, without what stands around the entries.
     fn room(&self) -> usize {
         let fragments = if self.fragments == 0 { FRAGMENTS_MAX } else { self.fragments.min(FRAGMENTS_MAX) };
-        fragments.saturating_mul(FRAGMENT_LEN_MAX).saturating_sub(TAIL_LEN_MAX)
+        fragments.saturating_mul(FRAGMENT_LEN_MAX).saturating_sub(FRAME_LEN_MAX)
+    }
+
+    /// No more entries than that will be shown.
+    fn entries_max(&self) -> usize {
+        let limit = if self.limit == 0 { usize::MAX } else { self.limit };
+        limit.min(self.room().div_ceil(ENTRY_LEN.start))
+    }
+
+    fn wants(&self, record: &ClientRecord, now: MonoTime, asker: &Asker<'_>) -> bool {
+        let silence = now.since(record.last);
+        record.count >= self.mincount
+            && silence >= self.shortest_silence
+            && self.longest_silence.is_none_or(|longest| silence <= longest)
+            && (self.all == 0 && self.any == 0 || {
+                let flags = restrictions(asker, record);
+                flags & self.all == self.all && (self.any == 0 || flags & self.any != 0)
+            })
     }
 }
 
-/// One client as it is shown.
-#[derive(Clone, Copy, Debug)]
-struct Row {
-    record: ClientRecord,
-    first: NtpTimestamp,
-    last: NtpTimestamp,
-    restrictions: u16,
+/// A place in the list: when a client was last seen, and who it is.
+type Place = (MonoTime, SocketAddr);
+
+/// One part of the list.
+struct Part {
+    /// The entry behind which it begins, if that is one that was named.
+    behind: Option<Place>,
+    /// Its entries, in order: as many as could be shown, and perhaps one more.
+    entries: BTreeMap<Place, ClientRecord>,
+    /// When the newest of the whole list was seen.
+    newest: Option<MonoTime>,
 }
 
 /// The next part of the list.
-pub(super) fn list(asker: &Asker<'_>, now: Reading, data: &[u8]) -> Result<Vec<u8>, ErrorCode> {
+pub(super) fn list(asker: &Asker<'_>, now: Reading, data: &[u8]) -> Result<Vec<u8>, Refused> {
     if asker.restrictions.has(Restrictions::NOMRULIST) {
-        return Err(ErrorCode::Restricted);
+        return Err(ErrorCode::Restricted.into());
     }
     let wish = Wish::read(data, asker, now.mono)?;
-    let rows = rows(asker, now, &wish);
-    let from = begin(&rows, &wish.known);
-    let mut text = String::new();
-    let mut shown = 0_usize;
-    let rest = rows.get(from..).unwrap_or_default();
-    for row in rest {
-        if shown >= wish.limit || text.len().saturating_add(ENTRY_LEN_MAX) > wish.room() {
-            let part = text.strip_suffix(SEPARATOR).unwrap_or(&text);
-            return Ok(format!("{part}\r\n").into_bytes());
+    let part = find(asker, now, &wish);
+    let mut text = nonce::of(asker, now.mono);
+    // Writing to a string cannot fail.
+    if let Some((last, remote)) = part.behind {
+        let _infallible = write!(text, ", last.older=0x{:?}, addr.older={remote}", when(now, last));
+    }
+    let room = wish.room().saturating_add(text.len());
+    for (shown, record) in part.entries.values().enumerate() {
+        if shown >= wish.entries_max() || text.len().saturating_add(ENTRY_LEN.end) > room {
+            text.push_str("\r\n");
+            return Ok(text.into_bytes());
         }
-        write(&mut text, shown, row);
-        shown = shown.saturating_add(1);
+        text.push_str(SEPARATOR);
+        write_entry(&mut text, shown, record, restrictions(asker, record), now);
     }
     // What ends the list.
-    let newest = rows.last().map_or(NtpTimestamp::ZERO, |row| row.last);
-    let _infallible = write!(text, "now=0x{:?}, last.newest=0x{newest:?}\r\n", now.system);
+    let newest = part.newest.map_or(NtpTimestamp::ZERO, |newest| when(now, newest));
+    let _infallible = write!(text, "{SEPARATOR}now=0x{:?}, last.newest=0x{newest:?}\r\n", now.system);
     Ok(text.into_bytes())
 }
 
-/// All clients that are wanted, in the order in which they were last seen.
-#[expect(clippy::arithmetic_side_effects, reason = "timestamps wrap and spans saturate")]
-fn rows(asker: &Asker<'_>, now: Reading, wish: &Wish) -> Vec<Row> {
-    let mut rows = Vec::new();
-    for list in asker.clients {
-        list.for_each(now.mono, |record| {
-            let silence = now.mono.since(record.last);
-            let restrictions = restrictions(asker, &record);
-            let wanted = record.count >= wish.mincount
-                && wish.longest_silence.is_none_or(|longest| silence <= longest)
-                && restrictions & wish.all == wish.all
-                && (wish.any == 0 || restrictions & wish.any != 0);
-            if wanted {
-                let moment = |at: MonoTime| now.system - now.mono.diff(at);
-                let (first, last) = (moment(record.first), moment(record.last));
-                rows.push(Row { record, first, last, restrictions });
+/// Walks through the tables: first for where the list goes on, then for what comes there.
+fn find(asker: &Asker<'_>, now: Reading, wish: &Wish) -> Part {
+    let each = |act: &mut dyn FnMut(ClientRecord)| {
+        for list in asker.clients {
+            list.for_each(now.mono, |record| {
+                if wish.wants(&record, now.mono, asker) {
+                    act(record);
+                }
+            });
+        }
+    };
+    let mut newest = None;
+    // The newest named entry that has not changed since, by its rank among those named.
+    let mut behind: Option<(usize, Place)> = None;
+    let mut recent = BinaryHeap::new();
+    let wants_recent = (1..=RECENT_MAX).contains(&wish.recent);
+    each(&mut |record| {
+        newest = newest.max(Some(record.last));
+        if wants_recent {
+            recent.push(Reverse(record.last));
+            if recent.len() > wish.recent {
+                recent.pop();
             }
-        });
-    }
-    rows.sort_by_key(|row| (row.record.last, row.record.remote));
-    rows
+        }
+        let is_it = |known: &(Option<SocketAddr>, NtpTimestamp)| {
+            known.0 == Some(record.remote) && near(when(now, record.last), known.1)
+        };
+        if let Some(rank) = wish.known.iter().position(is_it)
+            && behind.is_none_or(|(best, _)| rank < best)
+        {
+            behind = Some((rank, (record.last, record.remote)));
+        }
+    });
+    let behind = behind.map(|(_, place)| place);
+    let since = recent.peek().map(|oldest| oldest.0);
+    // Where all of them have changed: behind whatever is no newer than the newest of them.
+    let named = wish.known.first().map(|(_, last)| *last);
+    let mut entries = BTreeMap::new();
+    each(&mut |record| {
+        let place = (record.last, record.remote);
+        let comes = match (behind, named) {
+            (Some(behind), _) => place > behind,
+            (None, Some(named)) => is_after(when(now, record.last), named),
+            (None, None) => true,
+        };
+        if comes && since.is_none_or(|since| record.last >= since) {
+            entries.insert(place, record);
+            if entries.len() > wish.entries_max().saturating_add(1) {
+                entries.pop_last();
+            }
+        }
+    });
+    Part { behind, entries, newest }
+}
+
+/// A moment as a timestamp of the present clock.
+#[expect(clippy::arithmetic_side_effects, reason = "timestamps wrap and spans saturate")]
+fn when(now: Reading, at: MonoTime) -> NtpTimestamp {
+    now.system - now.mono.diff(at)
+}
+
+#[expect(clippy::arithmetic_side_effects, reason = "timestamps wrap and spans saturate")]
+fn is_after(one: NtpTimestamp, other: NtpTimestamp) -> bool {
+    one - other > NtpDuration::ZERO
+}
+
+/// Timestamps are reckoned back from the present: the clock may have been slewed in between.
+#[expect(clippy::arithmetic_side_effects, reason = "timestamps wrap and spans saturate")]
+fn near(one: NtpTimestamp, other: NtpTimestamp) -> bool {
+    (one - other).abs() < NtpDuration::from_millis(2)
 }
 
 /// The flags that hold for a client; those about the rate only while it is limited.
@@ -183,35 +262,17 @@ fn restrictions(asker: &Asker<'_>, record: &ClientRecord) -> u16 {
     if record.limited { all.to_mode6() } else { all.to_mode6() & !about_rate }
 }
 
-/// Where the list goes on: behind the newest entry that is known and has not changed since; else behind all
-/// that are no newer.
-#[expect(clippy::arithmetic_side_effects, reason = "timestamps wrap and spans saturate")]
-fn begin(rows: &[Row], known: &[(Option<SocketAddr>, NtpTimestamp)]) -> usize {
-    for (address, last) in known {
-        let is_it = |row: &Row| Some(row.record.remote) == *address && near(row.last, *last);
-        if let Some(index) = rows.iter().position(is_it) {
-            return index.saturating_add(1);
-        }
-    }
-    let newest = known.first().map(|(_, last)| *last);
-    newest.map_or(0, |newest| rows.partition_point(|row| (row.last - newest) <= NtpDuration::ZERO))
-}
-
-/// Timestamps are reckoned back from the present: the clock may have been slewed in between.
-#[expect(clippy::arithmetic_side_effects, reason = "timestamps wrap and spans saturate")]
-fn near(one: NtpTimestamp, other: NtpTimestamp) -> bool {
-    (one - other).abs() < NtpDuration::from_millis(2)
-}
-
-fn write(text: &mut String, index: usize, row: &Row) {
-    let record = &row.record;
+fn write_entry(text: &mut String, index: usize, record: &ClientRecord, restrictions: u16, now: Reading) {
     let mode_version = u16::from(record.version) << 3 | u16::from(record.mode.to_bits());
     // Writing to a string cannot fail.
     let _infallible = write!(
         text,
         "addr.{index}={}, last.{index}=0x{:?}, first.{index}=0x{:?}, ct.{index}={}, mv.{index}={mode_version}, \
-         rs.{index}={:#x}{SEPARATOR}",
-        record.remote, row.last, row.first, record.count, row.restrictions
+         rs.{index}={restrictions:#x}",
+        record.remote,
+        when(now, record.last),
+        when(now, record.first),
+        record.count,
     );
 }
 
@@ -276,12 +337,8 @@ mod tests {
         act(&Asker { from, restrictions, clients: &clients, rules: &rules, counts, nonce_key: (7, 8) })
     }
 
-    fn text_of(data: Vec<u8>) -> String {
-        String::from_utf8(data).unwrap()
-    }
-
     fn nonce_for(asker: &Asker<'_>) -> String {
-        text_of(nonce(asker, now())).trim().to_owned()
+        nonce::of(asker, now().mono)
     }
 
     #[test]
@@ -290,13 +347,18 @@ mod tests {
             let (mut seen, mut known, mut parts) = (BTreeSet::new(), String::new(), 0);
             loop {
                 let question = format!("{}, frags=8{known}", nonce_for(asker));
+                let had_known = !known.is_empty();
                 let data = list(asker, now(), question.as_bytes()).unwrap();
                 assert!(data.len() <= 8 * FRAGMENT_LEN_MAX);
                 let items = parse_items(&data);
+                assert_eq!(items[0].name, "nonce");
+                assert_eq!(items.iter().any(|item| item.name == "addr.older"), had_known);
                 let last = |index: &str| {
                     items.iter().find(|item| item.name == format!("last.{index}")).unwrap().value.clone()
                 };
-                for item in items.iter().filter(|item| item.name.starts_with("addr.")) {
+                for item in
+                    items.iter().filter(|item| item.name.starts_with("addr.") && item.name != "addr.older")
+                {
                     assert!(seen.insert(item.value.clone()), "{} twice", item.value);
                     known = format!(", addr.0={}, last.0={}", item.value, last(&item.name[5..]));
                 }
@@ -317,14 +379,37 @@ mod tests {
             let own = nonce_for(asker);
             let ask = |at: Reading, text: &str| list(asker, at, text.as_bytes());
             for text in ["", "frags=8", "nonce=", "nonce=0000003c0000000000000000", &of_another] {
-                assert_eq!(ask(now(), text), Err(ErrorCode::UnknownVariable), "{text}");
+                let text = format!("{text}, frags=8");
+                assert_eq!(ask(now(), &text), Err(Refused::Unproven), "{text}");
             }
-            assert!(ask(now(), &own).is_ok());
-            let later = Reading { mono: now().mono + Duration::from_secs(NONCE_AGE_MAX + 1), ..now() };
-            assert_eq!(ask(later, &own), Err(ErrorCode::UnknownVariable));
-            assert_eq!(ask(now(), &format!("{own}, limit=x")), Err(ErrorCode::BadValue));
+            let good = format!("{own}, frags=8");
+            assert!(ask(now(), &good).is_ok());
+            let later = Reading { mono: now().mono + Duration::from_secs(17), ..now() };
+            assert_eq!(ask(later, &good), Err(Refused::Unproven));
+            for bad in ["limit=x", "mincount=2", "frags=129", "limit=257", "frags=0, limit=0"] {
+                let refused = ask(now(), &format!("{own}, {bad}"));
+                assert_eq!(refused, Err(Refused::With(ErrorCode::BadValue)), "{bad}");
+            }
             let closed = Asker { restrictions: Restrictions::NOMRULIST, ..*asker };
-            assert_eq!(list(&closed, now(), own.as_bytes()), Err(ErrorCode::Restricted));
+            assert_eq!(list(&closed, now(), good.as_bytes()), Err(Refused::With(ErrorCode::Restricted)));
+        });
+    }
+
+    #[test]
+    fn those_that_are_wanted_come_and_no_others() {
+        with_asker(700, "127.0.0.1:5000", |asker| {
+            let ask = |words: &str| {
+                let data = list(asker, now(), format!("{}, {words}", nonce_for(asker)).as_bytes()).unwrap();
+                let items = parse_items(&data);
+                let of = |name: &str| items.iter().filter(|item| item.name.starts_with(name)).count();
+                (of("addr."), of("now"))
+            };
+            assert_eq!(ask("limit=7"), (7, 0));
+            assert_eq!(ask("frags=32, recent=5"), (5, 1));
+            assert_eq!(ask("frags=32, mincount=2"), (0, 1));
+            // They came every ten milliseconds from the start on, and a minute has passed.
+            assert_eq!(ask("frags=32, minlstint=60"), (1, 1));
+            assert_eq!(ask("frags=32, maxlstint=54"), (100, 1));
         });
     }
 
@@ -335,7 +420,7 @@ mod tests {
             with_asker(200, "127.0.0.1:5000", |asker| {
                 let own = nonce_for(asker);
                 for tail in [rest.as_bytes(), &bytes[..]] {
-                    let question = [own.as_bytes(), b", ", tail].concat();
+                    let question = [own.as_bytes(), b", frags=9, ", tail].concat();
                     if let Ok(data) = list(asker, now(), &question) {
                         assert!(data.len() <= FRAGMENTS_MAX * FRAGMENT_LEN_MAX, "{}", data.len());
                         assert!(data.is_ascii());

@@ -7,6 +7,7 @@
 mod clients;
 mod items;
 mod message;
+mod nonce;
 mod reassembly;
 mod respond;
 mod status;

@@ -11,8 +11,9 @@ use crate::server::{ClientList, Counts, Restrictions, ServerRules};
 use crate::system::{PeerSnapshot, Snapshot};
 use crate::time::Reading;
 
-use super::clients;
+use super::clients::{self, Refused};
 use super::message::{ControlHeader, ControlMessage, ErrorCode, FRAGMENT_LEN_MAX, Opcode};
+use super::nonce;
 use super::status::{peer_status, system_status};
 use super::variables::{self, PEER_DEFAULTS, SYSTEM_DEFAULTS};
 
@@ -70,7 +71,8 @@ pub fn respond(
     }
     match answer(snapshot, identity, asker, &message) {
         Ok((status, data)) => fragments(&header.reply(leap, status), &data),
-        Err(code) => vec![ControlMessage::write(&header.refusal(leap, code), &[])],
+        Err(Refused::With(code)) => vec![ControlMessage::write(&header.refusal(leap, code), &[])],
+        Err(Refused::Unproven) => Vec::new(),
     }
 }
 
@@ -80,7 +82,7 @@ fn answer(
     identity: &Identity<'_>,
     asker: &Asker<'_>,
     message: &ControlMessage<'_>,
-) -> Result<(u16, Vec<u8>), ErrorCode> {
+) -> Result<(u16, Vec<u8>), Refused> {
     let peer = match AssociationId::new(message.header.association) {
         None => None,
         Some(id) => Some(snapshot.peers.iter().find(|peer| peer.id == id).ok_or(ErrorCode::BadAssociation)?),
@@ -94,13 +96,13 @@ fn answer(
         }
         (Opcode::ReadVariables, Some(peer)) => peer_variables(&names(message.data)?, peer)?,
         (Opcode::ReadClients, _) => clients::list(asker, identity.now, message.data)?,
-        (Opcode::RequestNonce, _) => clients::nonce(asker, identity.now),
+        (Opcode::RequestNonce, _) => format!("{}\r\n", nonce::of(asker, identity.now.mono)).into_bytes(),
         (Opcode::Other(0), _) => Vec::new(),
         // READCLOCK: no clock here has variables of its own.
-        (Opcode::Other(4), _) => return Err(ErrorCode::BadAssociation),
+        (Opcode::Other(4), _) => return Err(ErrorCode::BadAssociation.into()),
         // Writing, configuring and listing interfaces need a key, and there is none.
-        (Opcode::Other(3 | 5 | 8 | 9 | 11), _) => return Err(ErrorCode::Permission),
-        (Opcode::Other(_), _) => return Err(ErrorCode::BadOpcode),
+        (Opcode::Other(3 | 5 | 8 | 9 | 11), _) => return Err(ErrorCode::Permission.into()),
+        (Opcode::Other(_), _) => return Err(ErrorCode::BadOpcode.into()),
     };
     Ok((status, data))
 }
