@@ -13,8 +13,9 @@ use ntp_tests::{Daemon, Net, ours, run, skip, until};
 /// How long, where nothing else is said in `NTP_SOAK_SECONDS`.
 const SECONDS: u64 = 60;
 
-/// Requests a second: enough to keep threads busy, and not all that a debug build can do.
-const RATE: u32 = 5000;
+/// Requests a second, where nothing else is said in `NTP_SOAK_RATE`: enough to keep threads busy, and not all
+/// that a debug build can do.
+const RATE: u64 = 5000;
 
 fn resident(pid: u32) -> u64 {
     let text = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
@@ -24,6 +25,16 @@ fn resident(pid: u32) -> u64 {
 
 fn signal(pid: u32, name: &str) {
     assert!(Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status().unwrap().success());
+}
+
+fn setting(name: &str, otherwise: u64) -> u64 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
+}
+
+/// Runs `ip` in the server's namespace.
+fn ip(net: &Net, words: &str) {
+    let done = run(net.on_server(Path::new("ip")).args(words.split(' ')));
+    assert_eq!(done.status, 0, "ip {words}: {}", done.stderr);
 }
 
 /// A whole network of addresses that are the client's.
@@ -44,8 +55,10 @@ fn reloads_and_vanishing_addresses_stop_nobody() {
         Ok(net) => net,
         Err(reason) => return skip(test, &reason),
     };
-    let time = std::env::var("NTP_SOAK_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(SECONDS);
+    let (time, rate) = (setting("NTP_SOAK_SECONDS", SECONDS), setting("NTP_SOAK_RATE", RATE));
     give_addresses(&net);
+    ip(&net, "link add spare type veth peer name other");
+    ip(&net, "addr add 10.78.0.1/24 dev spare");
     let folder = tempfile::tempdir().unwrap();
     let conf = folder.path().join("ntp.conf");
     let text = |flags: &str| {
@@ -62,7 +75,7 @@ fn reloads_and_vanishing_addresses_stop_nobody() {
     let load = |seconds: u64| {
         let mut command = net.on_client(&ours("server-load"));
         let seconds = seconds.to_string();
-        command.args(["ask", "10.77.0.1:123", &seconds, "64", &RATE.to_string(), "1000000"]);
+        command.args(["ask", "10.77.0.1:123", &seconds, "64", &rate.to_string(), "1000000"]);
         command
     };
     let answered =
@@ -88,10 +101,12 @@ fn reloads_and_vanishing_addresses_stop_nobody() {
         while Instant::now() < end {
             thread::sleep(Duration::from_secs(5).min(end.saturating_duration_since(Instant::now())));
             number += 1;
-            // An address that nobody asks comes and goes; the rules change with it.
-            let action = if number % 2 == 1 { "add" } else { "del" };
-            run(net.on_server(Path::new("ip")).args(["addr", action, "10.77.0.9/24", "dev", "cable"]));
-            fs::write(&conf, text(if number % 2 == 1 { "notrap" } else { "" })).unwrap();
+            // An address and an interface that nobody asks come and go; the rules change with them.
+            let (action, state, flags) =
+                if number % 2 == 1 { ("add", "up", "notrap") } else { ("del", "down", "") };
+            ip(&net, &format!("addr {action} 10.77.0.9/24 dev cable"));
+            ip(&net, &format!("link set spare {state}"));
+            fs::write(&conf, text(flags)).unwrap();
             signal(server.id(), "HUP");
         }
         asking.join().unwrap()
