@@ -42,14 +42,15 @@ fn keys(read: &Read, value: &Effective) -> Vec<Diagnostic> {
     let mode = fs::metadata(path).map_or(0, |metadata| metadata.mode());
     let open = mode & 0o007 != 0;
     let algorithm = Algorithm::from_name;
-    let (lines, _) = read_keys(&value.value, &content, &|name| algorithm(name).is_some());
+    let (lines, mut found) = read_keys(&value.value, &content, &|name| algorithm(name).is_some());
     let weak = lines.iter().any(|line| algorithm(&line.algorithm) == Some(Algorithm::Md5));
     let open = open.then(|| {
         say("L021", "everybody on this machine may read the keys", &format!("chmod 640 {}", path.display()))
     });
     let weak =
         weak.then(|| say("L022", "it holds MD5 keys, which are easy to forge", "use AES128CMAC or SHA256"));
-    [open, weak].into_iter().flatten().flatten().collect()
+    found.extend([open, weak].into_iter().flatten().flatten());
+    found
 }
 
 fn leap_file(read: &Read, value: &Effective) -> Option<Diagnostic> {

@@ -58,5 +58,5 @@ pub(crate) fn load(found: &Configuration) -> Result<(KeyTable, Vec<String>), Str
 }
 
 fn is_open(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|metadata| metadata.mode() & 0o004 != 0)
+    fs::metadata(path).is_ok_and(|metadata| metadata.mode() & 0o007 != 0)
 }

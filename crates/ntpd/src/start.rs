@@ -121,7 +121,8 @@ fn listen(
     options: &Options,
 ) -> Result<Vec<(SocketAddr, Socket)>, ListenError> {
     let mut sockets = Vec::new();
-    for address in net::wanted(&values(&found.interfaces), options.port) {
+    let wanted = net::wanted(&values(&found.interfaces), options.port).map_err(ListenError::Unknown)?;
+    for address in wanted {
         sockets.extend(net::open(address)?.map(|socket| (address, socket)));
     }
     Ok(sockets)

@@ -103,7 +103,13 @@ impl Driver {
 
     /// Listens where that is wanted now.
     pub(super) fn listen(&mut self) {
-        let wanted = net::wanted(&self.interfaces, self.port);
+        let wanted = match net::wanted(&self.interfaces, self.port) {
+            Ok(wanted) => wanted,
+            Err(reason) => {
+                warn!("the addresses of this machine cannot be read: {reason}");
+                return;
+            }
+        };
         if self.service.has_threads() {
             let threads = self.service.wanted_threads(self.addresses_seen);
             self.service.listen_on(&wanted, open, threads.max(1));

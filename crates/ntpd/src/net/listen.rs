@@ -17,27 +17,30 @@ pub(crate) enum ListenError {
     /// Ports below 1024 are for root.
     #[error("{0} may not be used by this user: start as root, or with --port N above 1023")]
     Forbidden(SocketAddr),
+    /// Where to listen depends on it.
+    #[error("the addresses of this machine cannot be read: {0}")]
+    Unknown(io::Error),
     /// Anything else.
     #[error("{address} cannot be used: {source}")]
     Other { address: SocketAddr, source: io::Error },
 }
 
 /// Where to listen now: on the wildcard addresses, or on those that `interface` lines allow.
-pub(crate) fn wanted(rules: &[InterfaceRule], port: u16) -> Vec<SocketAddr> {
+///
+/// # Errors
+/// If the addresses of this machine cannot be read: which is no reason to leave one.
+pub(crate) fn wanted(rules: &[InterfaceRule], port: u16) -> io::Result<Vec<SocketAddr>> {
     if rules.is_empty() {
         let wildcards: [IpAddr; 2] = [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()];
-        return wildcards.map(|address| SocketAddr::new(address, port)).to_vec();
+        return Ok(wildcards.map(|address| SocketAddr::new(address, port)).to_vec());
     }
-    let known = addresses().unwrap_or_else(|error| {
-        tracing::warn!("the addresses of this machine cannot be read: {error}");
-        Vec::new()
-    });
+    let known = addresses()?;
     let allowed = known.iter().filter(|known| allowed(rules, known));
     let mut all: Vec<SocketAddr> = allowed.map(|known| with_port(known, port)).collect();
     // Two interfaces may have the same address.
     all.sort_unstable();
     all.dedup();
-    all
+    Ok(all)
 }
 
 /// Opens one listening socket; `None` where the address cannot be had now, or there is no IPv6.
