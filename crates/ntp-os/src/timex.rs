@@ -24,6 +24,58 @@ pub struct ClockState {
     pub frequency: i64,
 }
 
+/// What the kernel says of its clock, as `adjtimex(2)` has it, in the kernel's units: nanoseconds for `offset` and
+/// the jitter of a pulse if `STA_NANO` is set, else microseconds; microseconds for errors and the precision; 2^-16
+/// ppm for frequencies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Report {
+    /// What is left of a correction, nanoseconds.
+    pub offset: i64,
+    /// Frequency correction.
+    pub frequency: i64,
+    /// The most by which it can be wrong, microseconds.
+    pub maximum_error: i64,
+    /// By how much it probably is, microseconds.
+    pub estimated_error: i64,
+    /// Status bits.
+    pub status: u32,
+    /// The kernel loop's time constant.
+    pub time_constant: i64,
+    /// Precision, microseconds.
+    pub precision: i64,
+    /// The largest frequency correction.
+    pub tolerance: i64,
+    /// A pulse's frequency, its stability, and its jitter in nanoseconds.
+    pub pulse: (i64, i64, i64),
+    /// How long a pulse is calibrated for, an exponent of 2 in seconds.
+    pub pulse_interval: i32,
+    /// Calibrations, too much jitter, too little stability, failed calibrations.
+    pub pulse_counts: [i64; 4],
+}
+
+/// Reads everything that the kernel says of the clock.
+///
+/// # Errors
+/// As for [`read`].
+pub fn report() -> io::Result<Report> {
+    let mut request = empty();
+    clock_adjtime(&mut request)?;
+    let nanos = |value: i64| if request.status & libc::STA_NANO != 0 { value } else { value * 1000 };
+    Ok(Report {
+        offset: nanos(request.offset),
+        frequency: state_of(&request).frequency,
+        maximum_error: request.maxerror,
+        estimated_error: request.esterror,
+        status: u32::try_from(request.status).unwrap_or(0),
+        time_constant: request.constant,
+        precision: request.precision,
+        tolerance: request.tolerance,
+        pulse: (request.ppsfreq, request.stabil, nanos(request.jitter)),
+        pulse_interval: request.shift,
+        pulse_counts: [request.calcnt, request.jitcnt, request.stbcnt, request.errcnt],
+    })
+}
+
 /// Reads the state of the clock. Fails where even that is forbidden, as in some containers.
 pub fn read() -> io::Result<ClockState> {
     let mut request = empty();

@@ -244,6 +244,8 @@ fn drive(prepared: Prepared) -> Result<Driver, StartError> {
         asleep: ntp_os::clock::asleep().map_err(ClockError::from)?,
         interfaces: values(&found.interfaces),
         addresses_seen: began,
+        traffic: ntp_proto::control::Traffic::default(),
+        late_timers: 0,
         watchdog_fed: MonoTime::ZERO,
     })
 }

@@ -87,8 +87,9 @@ impl Algorithm {
         }
     }
 
-    /// Whether keys of another length than [`Self::key_len`] are filled up or cut.
-    const fn is_cipher(self) -> bool {
+    /// Whether it is a CMAC, of which keys of another length than [`Self::key_len`] are filled up or cut; else
+    /// it is a digest.
+    pub const fn is_cipher(self) -> bool {
         matches!(self, Self::Aes128Cmac | Self::Aes256Cmac)
     }
 }

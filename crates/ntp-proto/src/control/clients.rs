@@ -294,8 +294,9 @@ fn timestamp(text: &str) -> Option<NtpTimestamp> {
 mod tests {
     use super::*;
     use crate::auth::KeyTable;
+    use crate::control::Statistics;
     use crate::server::{
-        AccessList, ClientTable, Counts, Prefix, RateLimit, Request, Rule, RuleTarget, ServerRules, respond,
+        AccessList, ClientTable, Prefix, RateLimit, Request, Rule, RuleTarget, ServerRules, respond,
     };
     use crate::system::Reference;
     use crate::time::Precision;
@@ -332,9 +333,17 @@ mod tests {
     fn with_asker<T>(count: u32, from: &str, act: impl FnOnce(&Asker<'_>) -> T) -> T {
         let (table, rules) = asked_by(count);
         let from = from.parse().unwrap();
-        let (restrictions, counts) = (Restrictions::NONE, Counts::default());
+        let (restrictions, statistics) = (Restrictions::NONE, Statistics::default());
         let clients = [table.list()];
-        act(&Asker { from, restrictions, clients: &clients, rules: &rules, counts, nonce_key: (7, 8) })
+        act(&Asker {
+            from,
+            restrictions,
+            clients: &clients,
+            rules: &rules,
+            statistics: &statistics,
+            buffers: 1,
+            nonce_key: (7, 8),
+        })
     }
 
     fn nonce_for(asker: &Asker<'_>) -> String {

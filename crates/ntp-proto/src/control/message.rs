@@ -19,6 +19,12 @@ pub enum Opcode {
     ReadStatus,
     /// 2: variables.
     ReadVariables,
+    /// 4: variables of a reference clock.
+    ReadClock,
+    /// 8: a line of configuration.
+    Configure,
+    /// 11: interfaces, or the access list.
+    ReadOrdered,
     /// 10: the list of clients.
     ReadClients,
     /// 12: a nonce for it.
@@ -33,7 +39,10 @@ impl Opcode {
         match bits & 0x1f {
             1 => Self::ReadStatus,
             2 => Self::ReadVariables,
+            4 => Self::ReadClock,
+            8 => Self::Configure,
             10 => Self::ReadClients,
+            11 => Self::ReadOrdered,
             12 => Self::RequestNonce,
             other => Self::Other(other),
         }
@@ -44,7 +53,10 @@ impl Opcode {
         match self {
             Self::ReadStatus => 1,
             Self::ReadVariables => 2,
+            Self::ReadClock => 4,
+            Self::Configure => 8,
             Self::ReadClients => 10,
+            Self::ReadOrdered => 11,
             Self::RequestNonce => 12,
             Self::Other(bits) => bits & 0x1f,
         }

@@ -10,6 +10,8 @@ mod message;
 mod nonce;
 mod reassembly;
 mod respond;
+pub mod schema;
+mod statistics;
 mod status;
 mod variables;
 
@@ -17,4 +19,5 @@ pub use items::{Item, parse_items};
 pub use message::{CONTROL_HEADER_LEN, ControlHeader, ControlMessage, ErrorCode, FRAGMENT_LEN_MAX, Opcode};
 pub use reassembly::{Reassembly, ReassemblyError, Response};
 pub use respond::{Asker, Identity, respond};
+pub use statistics::{Kernel, Pulse, Statistics, Traffic};
 pub use status::{PeerStatus, SystemStatus, peer_status, system_status};

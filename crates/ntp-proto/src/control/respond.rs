@@ -7,15 +7,17 @@ use alloc::sync::Arc;
 use core::net::SocketAddr;
 
 use crate::association::AssociationId;
-use crate::server::{ClientList, Counts, Restrictions, ServerRules};
-use crate::system::{PeerSnapshot, Snapshot};
+use crate::server::{ClientList, Restrictions, ServerRules};
+use crate::system::{PeerKind, PeerSnapshot, Snapshot};
 use crate::time::Reading;
 
 use super::clients::{self, Refused};
 use super::message::{ControlHeader, ControlMessage, ErrorCode, FRAGMENT_LEN_MAX, Opcode};
 use super::nonce;
+use super::schema::{self, Variable};
+use super::statistics::Statistics;
 use super::status::{peer_status, system_status};
-use super::variables::{self, PEER_DEFAULTS, SYSTEM_DEFAULTS};
+use super::variables::{self, Facts};
 
 /// More names than anyone has reason to ask for at once.
 const NAMES_MAX: usize = 256;
@@ -47,8 +49,10 @@ pub struct Asker<'a> {
     pub clients: &'a [Arc<ClientList>],
     /// What holds for clients.
     pub rules: &'a ServerRules,
-    /// What has become of all datagrams.
-    pub counts: Counts,
+    /// What has been counted.
+    pub statistics: &'a Statistics,
+    /// Buffers for datagrams.
+    pub buffers: u64,
     /// A secret of this run.
     pub nonce_key: (u64, u64),
 }
@@ -90,18 +94,25 @@ fn answer(
     let status = peer.map_or_else(|| system_status(snapshot), peer_status);
     let data = match (message.header.opcode, peer) {
         (Opcode::ReadStatus, None) => associations(snapshot),
-        (Opcode::ReadStatus, Some(peer)) => peer_variables(&[], peer)?,
+        (Opcode::ReadStatus, Some(peer)) => peer_variables(&[], peer, identity)?,
         (Opcode::ReadVariables, None) => {
-            system_variables(&names(message.data)?, snapshot, identity, &asker.counts)?
+            let facts = Facts::new(snapshot, identity, asker);
+            render(&names(message.data)?, schema::SYSTEM, |name| variables::system(name, &facts))?
         }
-        (Opcode::ReadVariables, Some(peer)) => peer_variables(&names(message.data)?, peer)?,
+        (Opcode::ReadVariables, Some(peer)) => peer_variables(&names(message.data)?, peer, identity)?,
         (Opcode::ReadClients, _) => clients::list(asker, identity.now, message.data)?,
         (Opcode::RequestNonce, _) => format!("{}\r\n", nonce::of(asker, identity.now.mono)).into_bytes(),
         (Opcode::Other(0), _) => Vec::new(),
-        // READCLOCK: no clock here has variables of its own.
-        (Opcode::Other(4), _) => return Err(ErrorCode::BadAssociation.into()),
+        (Opcode::ReadClock, wanted) => {
+            let clock = clock(snapshot, wanted).ok_or(ErrorCode::BadAssociation)?;
+            let data = render(&names(message.data)?, schema::CLOCK, |name| variables::clock(name, clock))?;
+            // No events, and nothing wrong.
+            return Ok((0, data));
+        }
         // Writing, configuring and listing interfaces need a key, and there is none.
-        (Opcode::Other(3 | 5 | 8 | 9 | 11), _) => return Err(ErrorCode::Permission.into()),
+        (Opcode::Configure | Opcode::ReadOrdered | Opcode::Other(3 | 5 | 9), _) => {
+            return Err(ErrorCode::Permission.into());
+        }
         (Opcode::Other(_), _) => return Err(ErrorCode::BadOpcode.into()),
     };
     Ok((status, data))
@@ -134,28 +145,34 @@ fn names(data: &[u8]) -> Result<Vec<String>, ErrorCode> {
     Ok(names)
 }
 
-fn system_variables(
+fn peer_variables(
     names: &[String],
-    snapshot: &Snapshot,
+    peer: &PeerSnapshot,
     identity: &Identity<'_>,
-    counts: &Counts,
 ) -> Result<Vec<u8>, ErrorCode> {
-    render(names, SYSTEM_DEFAULTS, |name| variables::system(name, snapshot, identity, counts))
+    render(names, schema::PEER, |name| variables::peer(name, peer, identity.now))
 }
 
-fn peer_variables(names: &[String], peer: &PeerSnapshot) -> Result<Vec<u8>, ErrorCode> {
-    render(names, PEER_DEFAULTS, |name| variables::peer(name, peer))
+/// The reference clock that is meant: where none is named, the one that is followed, or the first.
+fn clock<'s>(snapshot: &'s Snapshot, wanted: Option<&'s PeerSnapshot>) -> Option<&'s PeerSnapshot> {
+    let is_clock = |peer: &&PeerSnapshot| peer.kind == PeerKind::LocalClock;
+    if wanted.is_some() {
+        return wanted.filter(is_clock);
+    }
+    let mut clocks = snapshot.peers.iter().filter(is_clock);
+    let followed = clocks.clone().find(|clock| Some(clock.id) == snapshot.system.system_peer);
+    followed.or_else(|| clocks.next())
 }
 
 /// The variables named, or the default ones; one unknown name refuses them all.
 fn render(
     names: &[String],
-    defaults: &[&str],
+    table: &'static [Variable],
     value: impl Fn(&str) -> Option<String>,
 ) -> Result<Vec<u8>, ErrorCode> {
     let mut lines = Lines::default();
     if names.is_empty() {
-        for name in defaults {
+        for Variable { name, .. } in table.iter().filter(|variable| variable.by_default) {
             if let Some(value) = value(name).filter(|value| !value.is_empty()) {
                 lines.push(&format!("{name}={value}"));
             }
@@ -265,7 +282,8 @@ mod tests {
             restrictions: Restrictions::NONE,
             clients: &[],
             rules: &rules,
-            counts: Counts::default(),
+            statistics: &Statistics::default(),
+            buffers: 1,
             nonce_key: (1, 2),
         };
         respond(snapshot, &identity, &asker, datagram)
@@ -294,9 +312,32 @@ mod tests {
         assert_eq!(ask(&snapshot, &ControlMessage::write(&request, &[])).len(), 1);
         let data = whole(&snapshot, Opcode::ReadVariables, 0, &[]).unwrap();
         let names: Vec<String> = parse_items(&data).into_iter().map(|item| item.name).collect();
-        assert_eq!(names, SYSTEM_DEFAULTS);
+        let sent = schema::SYSTEM.iter().filter(|variable| variable.by_default);
+        // Without a table of leap seconds, nothing is said of it.
+        let leap = ["tai", "leapsec", "expire"];
+        let expected: Vec<&str> = sent.map(|one| one.name).filter(|name| !leap.contains(name)).collect();
+        assert_eq!(names, expected);
         for line in String::from_utf8(data).unwrap().lines() {
             assert!(line.len() <= 76, "{line}");
+        }
+    }
+
+    #[test]
+    fn every_name_has_a_value() {
+        let snapshot = snapshot_of(1);
+        let id = snapshot.peers[0].id.number();
+        for (table, association) in [(schema::SYSTEM, 0), (schema::PEER, id)] {
+            for variable in table {
+                let found = whole(&snapshot, Opcode::ReadVariables, association, variable.name.as_bytes());
+                assert!(found.is_ok(), "{}", variable.name);
+            }
+        }
+        let refused = Err(ReassemblyError::Refused(ErrorCode::UnknownVariable));
+        for name in ["ss_received_r", "ss_reset_r"] {
+            assert!(whole(&snapshot, Opcode::ReadVariables, 0, name.as_bytes()).is_ok(), "{name}");
+        }
+        for name in ["leap_r", "filtdelay", "ss_", "_r"] {
+            assert_eq!(whole(&snapshot, Opcode::ReadVariables, 0, name.as_bytes()), refused, "{name}");
         }
     }
 
@@ -323,6 +364,7 @@ mod tests {
             (2, 1, b"".as_slice(), ErrorCode::BadAssociation),
             (3, 0, b"".as_slice(), ErrorCode::Permission),
             (6, 0, b"".as_slice(), ErrorCode::BadOpcode),
+            (4, 0, b"".as_slice(), ErrorCode::BadAssociation),
         ] {
             let request = ControlHeader::request(Opcode::from_bits(opcode), 7, association);
             let replies = ask(&snapshot, &ControlMessage::write(&request, data));

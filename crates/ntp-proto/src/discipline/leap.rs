@@ -124,6 +124,15 @@ impl LeapTable {
         self.hashed
     }
 
+    /// By how many seconds TAI is ahead of UTC at `time`, and the change that comes next, or the last one
+    /// where none is known to come. `None` before the first entry.
+    pub fn at(&self, time: UnixTime) -> Option<(i64, UnixTime)> {
+        let ahead = |(since, _): &&(i64, i64)| *since <= time.seconds();
+        let (last, offset) = self.entries.iter().rev().find(ahead)?;
+        let next = self.entries.iter().find(|(since, _)| *since > time.seconds());
+        Some((*offset, UnixTime::new(next.map_or(*last, |(since, _)| *since), 0)))
+    }
+
     /// What happens at the end of the UTC day in which `time` lies.
     pub fn at_end_of_day(&self, time: UnixTime) -> LeapArm {
         let midnight = end_of_day(time);

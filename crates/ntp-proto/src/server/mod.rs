@@ -14,14 +14,14 @@ mod tests;
 use alloc::sync::Arc;
 use core::net::SocketAddr;
 
-use crate::auth::{CodeLength, KeyId, KeyTable};
+use crate::auth::{Algorithm, CodeLength, KeyId, KeyTable};
 use crate::system::Reference;
 use crate::time::{MonoTime, NtpDuration, NtpShort, NtpTimestamp};
 use crate::wire::{Header, KissCode, Leap, Mode, Packet, Stratum, Version};
 
 pub use access::{AccessList, Prefix, Restrictions, Rule, RuleTarget};
-pub use clients::{ClientList, ClientRecord, ClientTable, RateLimit};
-pub use counters::{Counters, Counts, Outcome};
+pub use clients::{ClientList, ClientRecord, ClientTable, Occupancy, RateLimit};
+pub use counters::{Counters, Counts, Outcome, Trait};
 pub use reply::Reply;
 
 use clients::{Admission, Visit};
@@ -145,13 +145,11 @@ fn answer(
     let header = header(reference, mode, &packet.header, request);
     Ok(match (proof, admission) {
         // Whoever cannot be told safely is not told: only the owner of a key learns that it is no good.
-        (Proof::Failed, _) => Reply::refusal(&header),
+        (Proof::Failed(_), _) => Reply::refusal(&header, proof),
         (proof, Admission::LimitedAloud) => {
-            Reply::new(&kiss(&header, KissCode::Rate), proof.key(), Outcome::Kissed)
+            Reply::new(&kiss(&header, KissCode::Rate), proof, Outcome::Kissed)
         }
-        (proof, Admission::Admitted | Admission::Limited) => {
-            Reply::new(&header, proof.key(), Outcome::Answered)
-        }
+        (proof, Admission::Admitted | Admission::Limited) => Reply::new(&header, proof, Outcome::Answered),
     })
 }
 
@@ -161,16 +159,27 @@ enum Proof {
     /// There is none.
     None,
     /// It is made with this key, and so long; the answer's will be, too.
-    Key(KeyId, CodeLength),
-    /// It is no good.
-    Failed,
+    Key(KeyId, CodeLength, Algorithm),
+    /// It is no good; the algorithm of its key, if that is known.
+    Failed(Option<Algorithm>),
 }
 
 impl Proof {
     const fn key(self) -> Option<(KeyId, CodeLength)> {
         match self {
-            Self::Key(id, length) => Some((id, length)),
-            Self::None | Self::Failed => None,
+            Self::Key(id, length, _) => Some((id, length)),
+            Self::None | Self::Failed(_) => None,
+        }
+    }
+
+    const fn is_counted_as(self) -> Option<Trait> {
+        match self {
+            Self::None => None,
+            Self::Key(_, _, algorithm) if algorithm.is_cipher() => Some(Trait::CmacGood),
+            Self::Key(..) => Some(Trait::DigestGood),
+            Self::Failed(Some(algorithm)) if algorithm.is_cipher() => Some(Trait::CmacBad),
+            Self::Failed(Some(_)) => Some(Trait::DigestBad),
+            Self::Failed(None) => Some(Trait::KeyUnknown),
         }
     }
 }
@@ -182,8 +191,13 @@ fn prove(packet: &Packet<'_>, rules: &ServerRules, request: &Request<'_>) -> Res
         return Err(Outcome::NotRequest);
     }
     let message = request.bytes.get(..packet.mac_offset()).unwrap_or_default();
-    let key = rules.keys.prove(message, &mac, request.from.ip());
-    Ok(key.map_or(Proof::Failed, |key| Proof::Key(key.id, CodeLength::of(mac.digest))))
+    Ok(match rules.keys.prove(message, &mac, request.from.ip()) {
+        Some(shared) => Proof::Key(shared.id, CodeLength::of(mac.digest), shared.key.algorithm()),
+        None => {
+            let known = KeyId::new(mac.key_id).and_then(|id| rules.keys.trusted(id));
+            Proof::Failed(known.map(|shared| shared.key.algorithm()))
+        }
+    })
 }
 
 fn header(reference: &Reference, mode: Mode, asked: &Header, request: &Request<'_>) -> Header {

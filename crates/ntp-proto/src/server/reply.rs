@@ -4,7 +4,8 @@ use crate::auth::{CodeLength, KeyId, KeyTable};
 use crate::time::NtpTimestamp;
 use crate::wire::{Datagram, Header};
 
-use super::counters::Outcome;
+use super::Proof;
+use super::counters::{Outcome, Trait};
 
 /// Where the transmit timestamp stands.
 const TRANSMIT_OFFSET: usize = 40;
@@ -16,17 +17,24 @@ pub struct Reply {
     key: Option<(KeyId, CodeLength)>,
     /// What it is.
     pub outcome: Outcome,
+    /// What the request's MAC was.
+    pub(super) signed: Option<Trait>,
 }
 
 impl Reply {
     /// An answer, to be signed if there is a key.
-    pub(super) fn new(header: &Header, key: Option<(KeyId, CodeLength)>, outcome: Outcome) -> Self {
-        Self { datagram: Datagram::new(header.to_bytes()), key, outcome }
+    pub(super) fn new(header: &Header, proof: Proof, outcome: Outcome) -> Self {
+        Self {
+            datagram: Datagram::new(header.to_bytes()),
+            key: proof.key(),
+            outcome,
+            signed: proof.is_counted_as(),
+        }
     }
 
     /// An answer with a crypto-NAK, a MAC of key 0 without a code (RFC 5905 §7.3).
-    pub(super) fn refusal(header: &Header) -> Self {
-        let mut reply = Self::new(header, None, Outcome::Refused);
+    pub(super) fn refusal(header: &Header, proof: Proof) -> Self {
+        let mut reply = Self::new(header, proof, Outcome::Refused);
         reply.datagram.push(&[0; size_of::<u32>()]);
         reply
     }

@@ -31,7 +31,7 @@ pub use action::{Action, ClockReport, ClockRequest, Event, Outcome, Received, So
 pub use config::{ClockStart, Family, HostAddress, SourceConfig, SourceKind, SystemConfig, Target};
 pub use fitness::Unfit;
 pub use reference::{Reference, SystemEvent};
-pub use snapshot::{EventLog, PeerEvent, PeerKind, PeerSnapshot, Snapshot, SystemVariables};
+pub use snapshot::{EventLog, LeapFacts, PeerEvent, PeerKind, PeerSnapshot, Snapshot, SystemVariables};
 
 use fight::Fight;
 use leap::LeapState;
@@ -89,6 +89,8 @@ struct Member {
     distrust: Option<Rejection>,
     /// Since when it is asked.
     mobilized: MonoTime,
+    /// Since when it has been reachable, or not.
+    reach_changed: MonoTime,
 }
 
 impl Member {
@@ -105,6 +107,7 @@ impl Member {
             unfit_told: 0,
             distrust: None,
             mobilized: now,
+            reach_changed: now,
         }
     }
 
@@ -118,6 +121,7 @@ impl Member {
         self.unfit_told = 0;
         self.distrust = None;
         self.mobilized = now;
+        self.reach_changed = now;
     }
 }
 
@@ -228,6 +232,7 @@ impl System {
                 member.distrust = None;
                 if was_unreachable {
                     member.events.note(PeerEvent::Reachable);
+                    member.reach_changed = now;
                     self.report(Event::Reachable(remote));
                 }
                 self.follow(now, received.association, &measurement, received.arrived);
@@ -442,6 +447,7 @@ impl System {
             let lost = was_reachable && member.association.state().reach().is_unreachable();
             if lost {
                 member.events.note(PeerEvent::Unreachable);
+                member.reach_changed = now;
             }
             due.push((*id, member.association.remote(), packet, lost));
         }

@@ -6,7 +6,7 @@ use crate::association::{AssociationId, AssociationOptions, Counters, RegisterEn
 use crate::auth::KeyId;
 use crate::estimator::{Oscillator, Path};
 use crate::select::{SelectionConfig, Standing};
-use crate::time::{Frequency, MonoTime, NtpDuration, NtpTimestamp, PollExponent, Precision};
+use crate::time::{Frequency, MonoTime, NtpDuration, NtpTimestamp, PollExponent, Precision, UnixTime};
 use crate::wire::{KissCode, Leap, ReferenceId, Stratum};
 
 use super::config::{SourceKind, Target};
@@ -152,6 +152,10 @@ pub struct PeerSnapshot {
     pub key: Option<KeyId>,
     /// Whether its last answer was signed with it.
     pub authentic: bool,
+    /// When it is asked next.
+    pub next_poll: Option<MonoTime>,
+    /// Since when it has been reachable, or not.
+    pub reach_changed: Option<MonoTime>,
 }
 
 /// The system's own variables.
@@ -181,6 +185,19 @@ pub struct SystemVariables {
     pub events: EventLog<SystemEvent>,
     /// When the daemon started.
     pub started: MonoTime,
+    /// What the table of leap seconds says, if there is one.
+    pub leap_table: Option<LeapFacts>,
+}
+
+/// What a table of leap seconds says of the present.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeapFacts {
+    /// TAI minus UTC, seconds.
+    pub tai: i64,
+    /// The change that comes next, or the last one.
+    pub change: UnixTime,
+    /// When it expires.
+    pub expires: UnixTime,
 }
 
 /// Everything anyone may ask about, at one moment.
@@ -229,6 +246,10 @@ impl System {
             clock_wander: self.discipline.clock_wander(),
             events: self.events,
             started: self.started,
+            leap_table: self.config.leap_table.as_ref().and_then(|table| {
+                let (tai, change) = table.at(self.date(now))?;
+                Some(LeapFacts { tai, change, expires: table.expires() })
+            }),
         }
     }
 
@@ -262,6 +283,8 @@ impl System {
             counters: *association.counters(),
             path: self.estimator.path(association.id()),
             authentic: association.options().key.is_some() && member.distrust.is_none() && best.is_some(),
+            next_poll: association.next_timeout(),
+            reach_changed: Some(member.reach_changed),
             ..blank
         };
         let shown = match server {
@@ -361,6 +384,8 @@ impl System {
             path: None,
             key: options.key,
             authentic: false,
+            next_poll: None,
+            reach_changed: None,
         }
     }
 }

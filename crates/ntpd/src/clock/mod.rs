@@ -7,8 +7,10 @@ use std::io;
 use std::time::Duration;
 
 use ntp_os::clock::{Pair, read_pair, read_raw};
+use ntp_os::timex::{self, Report};
+use ntp_proto::control::{Kernel, Pulse};
 use ntp_proto::system::{ClockReport, ClockRequest, ClockStart};
-use ntp_proto::time::{Frequency, MonoTime, NtpTimestamp, Reading, UnixTime};
+use ntp_proto::time::{Frequency, MonoTime, NtpDuration, NtpTimestamp, Reading, UnixTime};
 
 use crate::cli::ClockChoice;
 use system::SystemClock;
@@ -98,6 +100,14 @@ impl Clock {
         }
     }
 
+    /// What the kernel says of it; of a clock of our own, nothing.
+    pub(crate) fn kernel(&self) -> Kernel {
+        match self {
+            Self::System(_) => timex::report().map(|report| kernel(&report)).unwrap_or_default(),
+            Self::Virtual(_) => Kernel::default(),
+        }
+    }
+
     /// What it shows, for other threads; it holds until the next correction.
     pub(crate) fn view(&self) -> ClockView {
         ClockView(self.clone())
@@ -109,6 +119,34 @@ impl Clock {
             Self::System(clock) => clock.apply(request),
             Self::Virtual(clock) => Ok(clock.apply(request, read_pair()?)),
         }
+    }
+}
+
+/// The kernel's units as those of the protocol.
+fn kernel(report: &Report) -> Kernel {
+    let micros = |value: i64| NtpDuration::from_nanos(value.saturating_mul(1000));
+    let count =
+        |index: usize| report.pulse_counts.get(index).map_or(0, |count| u64::try_from(*count).unwrap_or(0));
+    let (frequency, stability, jitter) = report.pulse;
+    Kernel {
+        offset: NtpDuration::from_nanos(report.offset),
+        frequency: Frequency::from_scaled_ppm(report.frequency),
+        maximum_error: micros(report.maximum_error),
+        estimated_error: micros(report.estimated_error),
+        status: report.status,
+        time_constant: report.time_constant,
+        precision: micros(report.precision),
+        tolerance: Frequency::from_scaled_ppm(report.tolerance),
+        pulse: Pulse {
+            frequency: Frequency::from_scaled_ppm(frequency),
+            stability: Frequency::from_scaled_ppm(stability),
+            jitter: NtpDuration::from_nanos(jitter),
+            interval: u32::try_from(report.pulse_interval).unwrap_or(0),
+            calibrations: count(0),
+            jittery: count(1),
+            unsteady: count(2),
+            failed: count(3),
+        },
     }
 }
 

@@ -14,6 +14,7 @@ use std::time::Duration;
 use ntp_conf::directive::{InterfaceRule, Restrict};
 use ntp_os::notify::Notifier;
 use ntp_proto::association::AssociationId;
+use ntp_proto::control::Traffic;
 use ntp_proto::estimator::Memory;
 use ntp_proto::system::{Action, ClockReport, Event, HostAddress, Outcome, Received, System};
 use ntp_proto::time::{Frequency, MonoTime};
@@ -37,6 +38,9 @@ const BATCH: usize = 64;
 /// The longest sleep, and how often the watchdog is fed: three times in the minute that the unit
 /// gives.
 const SLEEP_MAX: Duration = Duration::from_secs(20);
+
+/// A timer that comes later has been overrun.
+const LATE: Duration = Duration::from_secs(1);
 
 /// How often the machine's addresses are looked at: classic ntpd does every five minutes, but a
 /// machine whose network comes late should not wait that long.
@@ -79,6 +83,10 @@ pub(crate) struct Driver {
     pub(crate) port: u16,
     /// When the machine's addresses were last looked at.
     pub(crate) addresses_seen: MonoTime,
+    /// Datagrams and wake-ups, for whoever asks.
+    pub(crate) traffic: Traffic,
+    /// How often a timer came late.
+    pub(crate) late_timers: u64,
     /// When the service manager last heard that we are alive.
     pub(crate) watchdog_fed: MonoTime,
 }
@@ -123,7 +131,10 @@ impl Driver {
             // Before anything is made of what arrived: it may have waited out a night's sleep.
             self.read_clock()?;
             match wake {
-                Wake::Readable(origin) => self.drain(origin)?,
+                Wake::Readable(origin) => {
+                    self.traffic.wakeups += 1;
+                    self.drain(origin)?;
+                }
                 Wake::Asked(question) => self.answer(&question)?,
                 Wake::Resolved((Subject::Source(source), answer)) => {
                     self.system.handle_resolved(clock::now()?, source, answer);
@@ -184,7 +195,11 @@ impl Driver {
 
     async fn wait(&mut self, signals: &mut Signals) -> Result<Wake, ClockError> {
         let now = clock::now()?;
-        let due = self.system.next_timeout().map_or(SLEEP_MAX, |due| due.since(now));
+        let next = self.system.next_timeout();
+        if next.is_some_and(|due| now.since(due) > LATE) {
+            self.late_timers += 1;
+        }
+        let due = next.map_or(SLEEP_MAX, |due| due.since(now));
         Ok(tokio::select! {
             biased;
             _ = signals.terminate.recv() => Wake::Stop("SIGTERM"),
@@ -242,10 +257,11 @@ impl Driver {
 
     fn drain(&mut self, origin: Origin) -> Result<(), ClockError> {
         let mut buffer = [0; DATAGRAM_LEN_MAX];
-        for _ in 0..BATCH {
+        for number in 0..BATCH {
             match self.sockets.receive(origin, &mut buffer) {
                 None => break,
                 Some(Ok(arrival)) => {
+                    self.traffic.useful_wakeups += u64::from(number == 0);
                     let bytes = buffer.get(..arrival.length).unwrap_or_default();
                     match origin {
                         Origin::Service(_) => self.serve(origin, bytes, &arrival)?,

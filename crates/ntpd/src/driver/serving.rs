@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use ntp_os::udp::{Arrival, Socket};
-use ntp_proto::control::{Asker, Identity, respond};
+use ntp_proto::control::{Asker, Identity, Statistics, respond};
 use ntp_proto::server::{Request, Restrictions, Verdict};
 use ntp_proto::time::MonoTime;
 use tracing::{debug, info, trace, warn};
@@ -31,6 +31,7 @@ impl Driver {
             }
             Verdict::Control(restrictions) => {
                 for packet in self.explain(bytes, arrival.from, restrictions)? {
+                    self.traffic.sent += 1;
                     self.reply(origin, &packet, arrival);
                 }
             }
@@ -40,10 +41,12 @@ impl Driver {
     }
 
     /// Answers a query that came to a thread.
-    pub(super) fn answer(&self, question: &Question) -> Result<(), ClockError> {
+    pub(super) fn answer(&mut self, question: &Question) -> Result<(), ClockError> {
         let from = question.arrival.from;
         for packet in self.explain(&question.bytes, from, question.restrictions)? {
+            self.traffic.sent += 1;
             if let Err(reason) = question.socket.reply(&packet, &question.arrival) {
+                self.traffic.unsent += 1;
                 debug!("{from}: cannot be answered: {reason}");
             }
         }
@@ -69,14 +72,21 @@ impl Driver {
             restrictions,
             clients: &self.service.clients(),
             rules: &self.service.rules(),
-            counts: self.service.counts(),
+            statistics: &Statistics {
+                counts: self.service.counts(),
+                kernel: self.clock.kernel(),
+                io: self.traffic,
+                late_timers: self.late_timers,
+            },
+            buffers: self.service.buffers(),
             nonce_key: self.nonce_key,
         };
         Ok(respond(&self.system.snapshot(now.mono), &identity, &asker, bytes))
     }
 
-    fn reply(&self, origin: Origin, packet: &[u8], arrival: &Arrival) {
+    fn reply(&mut self, origin: Origin, packet: &[u8], arrival: &Arrival) {
         if let Err(reason) = self.sockets.reply(origin, packet, arrival) {
+            self.traffic.unsent += 1;
             debug!("{}: cannot be answered: {reason}", arrival.from);
         }
     }

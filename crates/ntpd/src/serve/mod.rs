@@ -153,7 +153,7 @@ impl Service {
         };
         let rules = &self.shared.published.load().rules;
         let verdict = respond(reference, rules, table, request);
-        self.counters.note(verdict.outcome());
+        self.counters.note(&verdict, request.bytes);
         Ok(verdict)
     }
 
@@ -170,6 +170,12 @@ impl Service {
     pub(crate) fn counts(&self) -> Counts {
         let all = self.workers.iter().map(|worker| worker.counters.read());
         all.fold(self.retired.plus(&self.counters.read()), |sum, counts| sum.plus(&counts))
+    }
+
+    /// Buffers for datagrams: each thread has its own.
+    pub(crate) fn buffers(&self) -> u64 {
+        let threads = u64::try_from(self.workers.len()).unwrap_or(u64::MAX);
+        threads.saturating_mul(worker::BATCH as u64).saturating_add(1)
     }
 
     /// The clients of all threads.

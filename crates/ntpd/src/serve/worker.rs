@@ -19,7 +19,7 @@ use super::pace::{HALF_BATCH, Pace, SUB_BATCH};
 use super::{Published, Question, Shared};
 
 /// Datagrams taken at once.
-const BATCH: usize = 64;
+pub(super) const BATCH: usize = 64;
 
 /// How soon a thread notices that it should end.
 const LIMIT: Duration = Duration::from_secs(1);
@@ -122,9 +122,9 @@ impl Work {
         let shared = Arc::clone(&self.shared.published);
         let published = shared.load();
         let Ok(now) = read_pair_quickly() else { return };
+        self.counters.note_batch();
         for index in 0..count {
-            let outcome = self.serve_one(index, &published, now);
-            self.counters.note(outcome);
+            self.serve_one(index, &published, now);
             if self.departures.is_full() {
                 self.send(&published);
             }
@@ -132,14 +132,17 @@ impl Work {
         self.send(&published);
     }
 
-    fn serve_one(&mut self, index: usize, published: &Published, now: Pair) -> Outcome {
-        let Some((arrival, bytes)) = self.arrivals.get(index) else { return Outcome::Malformed };
+    fn serve_one(&mut self, index: usize, published: &Published, now: Pair) {
+        let Some((arrival, bytes)) = self.arrivals.get(index) else {
+            return self.counters.note(&Verdict::Silence(Outcome::Malformed), &[]);
+        };
         if arrival.stamp.is_some_and(|stamp| now.realtime.saturating_sub(stamp) > AGE_MAX) {
-            return Outcome::Stale;
+            return self.counters.note(&Verdict::Silence(Outcome::Stale), bytes);
         }
         let received = published.clock.moment(now, arrival.stamp);
         let request = Request { bytes, from: arrival.from, received: received.system, at: received.mono };
         let verdict = respond(&published.reference, &published.rules, &mut self.table, &request);
+        self.counters.note(&verdict, bytes);
         match verdict {
             Verdict::Answer(reply) => {
                 self.departures.reply_to(&self.arrivals, index);
@@ -153,7 +156,6 @@ impl Work {
             }
             Verdict::Silence(_) => {}
         }
-        verdict.outcome()
     }
 
     /// Sends the answers that wait.
@@ -169,6 +171,12 @@ impl Work {
         self.departures.forget();
     }
 
+    fn note_unsent(&self, count: usize) {
+        if count > 0 {
+            self.counters.note_unsent(u64::try_from(count).unwrap_or(u64::MAX));
+        }
+    }
+
     /// Stamps some of them, each with the moment at which it will leave, and sends them in one call.
     fn send_part(&mut self, published: &Published, part: Range<usize>) {
         let read = || read_pair_quickly().map(|now| published.clock.moment(now, None).system);
@@ -181,11 +189,13 @@ impl Work {
             self.departures.put(part.start + index, reply.as_bytes());
         }
         if count == 1 {
-            self.departures.send(self.socket.inner(), part);
+            let unsent = self.departures.send(self.socket.inner(), part);
+            self.note_unsent(unsent);
             return;
         }
         let sealed = read();
-        self.departures.send(self.socket.inner(), part);
+        let unsent = self.departures.send(self.socket.inner(), part);
+        self.note_unsent(unsent);
         if let (Ok(sealed), Ok(end)) = (sealed, read()) {
             self.pace.learn(sealed - start, end - sealed, count);
         }

@@ -125,6 +125,8 @@ pub struct AccessList {
     sources: Vec<IpAddr>,
     /// Whether the file had any line at all.
     configured: bool,
+    /// What any line says.
+    mentioned: Restrictions,
 }
 
 impl AccessList {
@@ -153,8 +155,9 @@ impl AccessList {
             (core::cmp::Reverse(prefix.length()), !restrictions.has(Restrictions::NTPPORT))
         });
         let configured = !lines.is_empty();
+        let mentioned = lines.iter().fold(Restrictions::NONE, |all, line| all | line.restrictions);
         let (v4, v6) = (Ranges::new(v4), Ranges::new(v6));
-        Self { v4, v6, gapped, source, sources: Vec::new(), configured }
+        Self { v4, v6, gapped, source, sources: Vec::new(), configured, mentioned }
     }
 
     /// The servers that `restrict source` is about; returns whether they are others than before.
@@ -163,6 +166,11 @@ impl AccessList {
         let changed = self.sources != sources;
         self.sources = sources;
         changed
+    }
+
+    /// Whether any line has these flags.
+    pub const fn mentions(&self, flags: Restrictions) -> bool {
+        self.mentioned.has(flags)
     }
 
     /// What a sender may not do.

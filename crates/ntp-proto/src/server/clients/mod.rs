@@ -10,6 +10,7 @@ use alloc::sync::Arc;
 use core::hash::Hasher as _;
 use core::net::{IpAddr, Ipv6Addr, SocketAddr};
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use core::time::Duration;
 
 use siphasher::sip::SipHasher13;
 
@@ -53,6 +54,9 @@ struct Bucket([Entry; WAYS]);
 pub struct ClientList {
     buckets: Box<[Bucket]>,
     epoch: MonoTime,
+    /// Visits of clients that were known, and newcomers that took another's place.
+    known: AtomicU64,
+    replaced: AtomicU64,
 }
 
 /// The clients of one server thread, for that thread.
@@ -82,6 +86,40 @@ pub struct ClientRecord {
     pub limited: bool,
 }
 
+/// How full a list of clients is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Occupancy {
+    /// Clients in it.
+    pub used: u64,
+    /// Clients that it has room for.
+    pub room: u64,
+    /// How long ago the one that is silent for longest asked.
+    pub oldest: Duration,
+    /// Requests of clients that were in it.
+    pub known: u64,
+    /// Clients that took the place of another.
+    pub replaced: u64,
+}
+
+impl Occupancy {
+    /// That of two lists.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            used: self.used.saturating_add(other.used),
+            room: self.room.saturating_add(other.room),
+            oldest: self.oldest.max(other.oldest),
+            known: self.known.wrapping_add(other.known),
+            replaced: self.replaced.wrapping_add(other.replaced),
+        }
+    }
+}
+
+/// With one writer, no locked instruction is needed.
+fn increase(counter: &AtomicU64) {
+    counter.store(counter.load(Relaxed).wrapping_add(1), Relaxed);
+}
+
 /// What the rate limit says of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Admission {
@@ -109,7 +147,8 @@ impl ClientTable {
         let wanted = (memory / ENTRY_LEN).min(entries_max.unwrap_or(ENTRIES_MAX)).clamp(WAYS, ENTRIES_MAX);
         // Any number will do for the hash, so that no memory asked for is left out.
         let buckets = (0..wanted / WAYS).map(|_| Bucket::default()).collect();
-        let list = Arc::new(ClientList { buckets, epoch });
+        let (known, replaced) = (AtomicU64::new(0), AtomicU64::new(0));
+        let list = Arc::new(ClientList { buckets, epoch, known, replaced });
         Self { list, key, random: key.0 ^ key.1.rotate_left(32) | 1 }
     }
 
@@ -144,6 +183,11 @@ impl ClientTable {
         let Some(bucket) = self.list.buckets.get(self.place(address)) else { return Admission::Admitted };
         let entry = bucket.find(address, now);
         let known = entry.is(address);
+        if known {
+            increase(&self.list.known);
+        } else if !entry.is_empty() {
+            increase(&self.list.replaced);
+        }
         let old = if known { Rest::unpack(entry.rest.load(Relaxed)) } else { Rest::default() };
         let (first, last) =
             if known { unpack_times(entry.times.load(Relaxed)) } else { (now, limit.long_before(now)) };
@@ -191,6 +235,18 @@ impl ClientList {
                 each(record);
             }
         }
+    }
+
+    /// How full it is.
+    pub fn occupancy(&self, now: MonoTime) -> Occupancy {
+        let (mut used, mut oldest) = (0_u64, Duration::ZERO);
+        self.for_each(now, |record| {
+            used += 1;
+            oldest = oldest.max(now.since(record.last));
+        });
+        let (known, replaced) = (self.known.load(Relaxed), self.replaced.load(Relaxed));
+        let room = u64::try_from(self.capacity()).unwrap_or(u64::MAX);
+        Occupancy { used, room, oldest, known, replaced }
     }
 
     /// How many clients there is room for.
