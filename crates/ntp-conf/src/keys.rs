@@ -7,7 +7,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use crate::cst::{Document, Line};
+use crate::cst::Line;
 use crate::diagnostic::{Diagnostic, Place, Severity};
 use crate::directive::network;
 
@@ -16,6 +16,9 @@ const KEYS_MAX: usize = 65_536;
 
 /// A secret that is longer is hexadecimal.
 const PLAIN_LEN_MAX: usize = 20;
+
+/// Before a secret that is taken as it stands, whatever its length (chrony).
+const PLAIN: &str = "ASCII:";
 
 /// The longest secret, in bytes: no algorithm uses more.
 const SECRET_LEN_MAX: usize = 64;
@@ -54,14 +57,21 @@ pub fn read_keys(
     is_algorithm: &dyn Fn(&str) -> bool,
 ) -> (Vec<KeyLine>, Vec<Diagnostic>) {
     let (mut keys, mut findings) = (Vec::new(), Vec::new());
-    for (index, line) in Document::parse(bytes).lines().enumerate() {
-        if line.tokens().is_empty() || keys.len() >= KEYS_MAX {
+    for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
+        let words = words(line);
+        if words.is_empty() {
             continue;
         }
-        match read_line(&line, index + 1, is_algorithm) {
+        let read = if keys.len() < KEYS_MAX {
+            read_line(&words, index + 1, is_algorithm)
+        } else {
+            Err((0, format!("there are {KEYS_MAX} keys before this one, which are all that are kept")))
+        };
+        match read {
             Ok(key) => keys.push(key),
             Err((word, message)) if findings.len() < FINDINGS_MAX => {
-                findings.push(finding(file, index + 1, &line, word, &message));
+                let column = words.get(word).map_or(0, |word| word.start);
+                findings.push(finding(file, index + 1, column, &message));
             }
             Err(_) => {}
         }
@@ -69,12 +79,37 @@ pub fn read_keys(
     (keys, findings)
 }
 
-/// About a word of a line, of which nothing else is shown.
-fn finding(file: &str, number: usize, line: &Line<'_>, word: usize, message: &str) -> Diagnostic {
-    let column = line.tokens().get(word).map_or(0, |token| token.span.start);
-    let blank = Document::parse(b"");
-    let nothing = blank.line(0).unwrap_or_else(|| Line::parse(b""));
-    let place = Place { file, number, line: &nothing };
+/// A word and where it begins.
+struct Word<'l> {
+    start: usize,
+    bytes: &'l [u8],
+}
+
+/// The words of a line, apart by blanks and tabs, up to a `#`. Nothing is a quote or an escape: a secret may have
+/// any other byte. In chrony's `ASCII:` words a `#` is part of the secret.
+fn words(line: &[u8]) -> Vec<Word<'_>> {
+    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r');
+    let mut words = Vec::new();
+    let mut start = 0;
+    while let Some(blanks) = line.get(start..).and_then(|rest| rest.iter().position(|byte| !is_blank(byte))) {
+        start += blanks;
+        let rest = line.get(start..).unwrap_or_default();
+        let ends = |byte: &u8| is_blank(byte) || *byte == b'#' && !rest.starts_with(PLAIN.as_bytes());
+        let length = rest.iter().position(ends).unwrap_or(rest.len());
+        if length > 0 {
+            words.push(Word { start, bytes: rest.get(..length).unwrap_or_default() });
+        }
+        start += length;
+        if line.get(start) == Some(&b'#') {
+            break;
+        }
+    }
+    words
+}
+
+/// About a place in a line, of which nothing is shown.
+fn finding(file: &str, number: usize, column: usize, message: &str) -> Diagnostic {
+    let place = Place { file, number, line: &Line::parse(b"") };
     let mut found = Diagnostic::new(Severity::Error, "E020", place, &(0..0), message)
         .in_force("all other keys")
         .remedy("write `NUMBER TYPE SECRET`, or see `ntpctl keygen`");
@@ -83,41 +118,43 @@ fn finding(file: &str, number: usize, line: &Line<'_>, word: usize, message: &st
 }
 
 fn read_line(
-    line: &Line<'_>,
+    words: &[Word<'_>],
     number: usize,
     is_algorithm: &dyn Fn(&str) -> bool,
 ) -> Result<KeyLine, (usize, String)> {
     let word = |index: usize, what: &str| {
-        let token = line.tokens().get(index).map(|token| &*token.text).filter(|text| !text.is_empty());
-        token.ok_or_else(|| (index.saturating_sub(1), format!("{what} is missing")))
+        let word = words.get(index).map(|word| word.bytes);
+        word.ok_or_else(|| (index.saturating_sub(1), format!("{what} is missing")))
     };
-    let text = word(0, "the number of the key")?;
-    let id = text.parse::<u32>().ok().filter(|id| *id != 0);
+    let text = |index: usize, what: &str| word(index, what).map(String::from_utf8_lossy);
+    let id = text(0, "the number of the key")?.parse::<u32>().ok().filter(|id| *id != 0);
     let id = id.ok_or_else(|| (0, "a key's number is 1 to 4294967295".to_owned()))?;
-    let algorithm = word(1, "the type of the key")?.to_owned();
+    let algorithm = text(1, "the type of the key")?.into_owned();
     if !is_algorithm(&algorithm) {
-        return Err((1, format!("there is no type of keys called \"{algorithm}\" here")));
+        let name = algorithm.escape_debug();
+        return Err((1, format!("there is no type of keys called \"{name}\" here")));
     }
     let secret = secret(word(2, "the secret")?).map_err(|message| (2, message.to_owned()))?;
     let mut from = Vec::new();
-    if let Some(addresses) = line.tokens().get(3) {
-        for text in addresses.text.split(',') {
-            let network = network(text).ok_or_else(|| (3, format!("\"{text}\" is no address")))?;
+    if words.len() > 3 {
+        for text in text(3, "")?.split(',') {
+            let network =
+                network(text).ok_or_else(|| (3, format!("\"{}\" is no address", text.escape_debug())))?;
             from.push(network);
         }
     }
-    if line.tokens().len() > 4 {
+    if words.len() > 4 {
         return Err((4, "this is one word too many".to_owned()));
     }
     Ok(KeyLine { id, algorithm, secret, from, line: number })
 }
 
-fn secret(text: &str) -> Result<Vec<u8>, &'static str> {
-    let bytes = match (text.strip_prefix("HEX:"), text.strip_prefix("ASCII:")) {
+fn secret(word: &[u8]) -> Result<Vec<u8>, &'static str> {
+    let bytes = match (word.strip_prefix(b"HEX:"), word.strip_prefix(PLAIN.as_bytes())) {
         (Some(digits), _) => hexadecimal(digits)?,
-        (_, Some(plain)) => plain.as_bytes().to_vec(),
-        (None, None) if text.len() > PLAIN_LEN_MAX => hexadecimal(text)?,
-        (None, None) => text.as_bytes().to_vec(),
+        (_, Some(plain)) => plain.to_vec(),
+        (None, None) if word.len() > PLAIN_LEN_MAX => hexadecimal(word)?,
+        (None, None) => word.to_vec(),
     };
     if bytes.is_empty() || bytes.len() > SECRET_LEN_MAX {
         return Err("a secret has 1 to 64 bytes");
@@ -125,9 +162,9 @@ fn secret(text: &str) -> Result<Vec<u8>, &'static str> {
     Ok(bytes)
 }
 
-fn hexadecimal(digits: &str) -> Result<Vec<u8>, &'static str> {
+fn hexadecimal(digits: &[u8]) -> Result<Vec<u8>, &'static str> {
     let value = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
-    let pairs = digits.as_bytes().chunks(2).map(|pair| match pair {
+    let pairs = digits.chunks(2).map(|pair| match pair {
         [high, low] => Some(value(*high)? << 4 | value(*low)?),
         _ => None,
     });
@@ -161,6 +198,17 @@ mod tests {
         let places: Vec<(usize, usize)> =
             findings.iter().map(|found| (found.location.line, found.location.column)).collect();
         assert_eq!(places, [(5, 1), (6, 3), (7, 3), (8, 7), (9, 9), (10, 18)]);
+    }
+
+    #[test]
+    fn a_secret_is_taken_byte_for_byte() {
+        // What ntp-keygen draws: any printable character but `#`.
+        let lines =
+            b"1 MD5 ab\"cdefghijklmnopqr  # MD5 key\n2 M a\"b\n3 M a'\\b\xffc\t#\n4 M s#x\n5 M ASCII:s#x\r\n";
+        let (keys, findings) = read_keys("k", lines, &|_| true);
+        assert_eq!(findings.len(), 0);
+        let secrets: Vec<&[u8]> = keys.iter().map(|key| key.secret.as_slice()).collect();
+        assert_eq!(secrets, [&b"ab\"cdefghijklmnopqr"[..], b"a\"b", b"a'\\b\xffc", b"s", b"s#x"]);
     }
 
     #[test]
