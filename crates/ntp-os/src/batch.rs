@@ -79,11 +79,13 @@ impl Departures {
         self.count == 0
     }
 
-    /// Adds a reply to an arrival, from the address that was asked; its bytes follow with [`Self::put`].
-    pub fn reply_to(&mut self, arrivals: &Arrivals, index: usize) {
-        let Some(to) = arrivals.messages.name(index).filter(|_| !self.is_full()) else { return };
+    /// Adds a reply to an arrival, from the address that was asked; its bytes follow with [`Self::put`]. Returns
+    /// whether there was room for it, and somebody to send it to.
+    pub fn reply_to(&mut self, arrivals: &Arrivals, index: usize) -> bool {
+        let Some(to) = arrivals.messages.name(index).filter(|_| !self.is_full()) else { return false };
         self.messages.address(self.count, &to, &arrivals.messages.ancillary(index));
         self.count += 1;
+        true
     }
 
     /// Adds a datagram to a remote, from one of this machine's addresses; its bytes follow with
@@ -209,7 +211,7 @@ mod tests {
                     let now = crate::clock::read_pair().unwrap().realtime;
                     assert!(now.abs_diff(stamp) < Duration::from_secs(5));
                 }
-                departures.reply_to(&arrivals, index);
+                assert!(departures.reply_to(&arrivals, index));
                 departures.put(departures.len() - 1, &bytes[..47]);
                 if departures.is_full() {
                     answered += departures.len();

@@ -9,6 +9,7 @@ pub mod config_files;
 pub mod interfaces;
 pub mod names;
 pub mod notify;
+pub mod spread;
 mod sys;
 pub mod timex;
 pub mod udp;

@@ -1,7 +1,7 @@
 //! `recvmmsg(2)` and `sendmmsg(2)`: many datagrams in one call.
 //!
-//! The kernel is given pointers into buffers that are allocated once and never move. Nothing outside of
-//! this file sees a pointer.
+//! The kernel is given pointers into buffers that are allocated once and never move. They are made anew before
+//! every call, so that none outlives a use of the buffers in between. Nothing outside of this file sees one.
 
 use std::io;
 use std::os::fd::RawFd;
@@ -83,24 +83,21 @@ impl<const N: usize> Messages<N> {
             control: Control([0; CONTROL_LEN]),
             vector: libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 },
         };
-        let mut slots: Box<[Slot<N>]> = (0..count).map(|_| slot()).collect();
-        let headers = slots.iter_mut().map(header).collect();
-        Self { slots, headers }
+        Self { slots: (0..count).map(|_| slot()).collect(), headers: (0..count).map(|_| header()).collect() }
     }
 
     /// Waits for a datagram and takes what else is there. Returns how many came.
     pub(crate) fn receive(&mut self, fd: RawFd, count: usize) -> io::Result<usize> {
         let count = count.min(self.headers.len());
-        for header in self.headers.iter_mut().take(count) {
+        for (header, slot) in self.headers.iter_mut().zip(&mut self.slots).take(count) {
             header.msg_hdr.msg_namelen = length(NAME_LEN);
             header.msg_hdr.msg_controllen = CONTROL_LEN;
             header.msg_hdr.msg_flags = 0;
-        }
-        for slot in self.slots.iter_mut().take(count) {
             slot.vector.iov_len = N;
+            point(header, slot);
         }
         // SAFETY: `count` headers are valid, and each points at buffers of the lengths it states, which
-        // `self` owns and does not move during the call.
+        // `self` owns, and which nobody touched since the pointers were made, nor touches during the call.
         let received = unsafe {
             libc::recvmmsg(
                 fd,
@@ -115,7 +112,14 @@ impl<const N: usize> Messages<N> {
 
     /// Sends the first `count` datagrams. Returns how many have left; an error is about the first one.
     pub(crate) fn send(&mut self, fd: RawFd, from: usize, count: usize) -> io::Result<usize> {
-        let Some(headers) = self.headers.get_mut(from..count) else { return Ok(0) };
+        let (Some(headers), Some(slots)) =
+            (self.headers.get_mut(from..count), self.slots.get_mut(from..count))
+        else {
+            return Ok(0);
+        };
+        for (header, slot) in headers.iter_mut().zip(slots) {
+            point(header, slot);
+        }
         // SAFETY: as for receiving; the lengths were set by `put` and `address`.
         let sent =
             unsafe { libc::sendmmsg(fd, headers.as_mut_ptr(), length(headers.len()), libc::MSG_DONTWAIT) };
@@ -222,16 +226,19 @@ fn length<T: TryFrom<usize> + Default>(value: usize) -> T {
     T::try_from(value).unwrap_or_default()
 }
 
-/// A header that leads to a slot's buffers. The slot must not move from now on.
-fn header<const N: usize>(slot: &mut Slot<N>) -> libc::mmsghdr {
-    slot.vector.iov_base = slot.bytes.as_mut_ptr().cast();
+/// A header that leads nowhere yet.
+const fn header() -> libc::mmsghdr {
     // SAFETY: mmsghdr is a plain C structure of integers and pointers, for which zeros are valid.
-    let mut header: libc::mmsghdr = unsafe { std::mem::zeroed() };
+    unsafe { std::mem::zeroed() }
+}
+
+/// Has a header lead to a slot's buffers.
+fn point<const N: usize>(header: &mut libc::mmsghdr, slot: &mut Slot<N>) {
+    slot.vector.iov_base = slot.bytes.as_mut_ptr().cast();
     header.msg_hdr.msg_name = (&raw mut slot.name).cast();
     header.msg_hdr.msg_iov = &raw mut slot.vector;
     header.msg_hdr.msg_iovlen = 1;
     header.msg_hdr.msg_control = slot.control.0.as_mut_ptr().cast();
-    header
 }
 
 /// Writes one control message and returns the length of the buffer's used part.
