@@ -34,7 +34,7 @@ impl Server {
             scenario: scenario.clone(),
             rules: ServerRules::default(),
             // Nobody is limited, and nobody looked at.
-            clients: ClientTable::new(0, None, (seed, index), MonoTime::ZERO),
+            clients: ClientTable::new(0, None, (seed, index), seed, MonoTime::ZERO),
             path: Path::new(&scenario.path, seed, index),
             alive: true,
         }
@@ -79,7 +79,13 @@ impl Server {
         }
         let mono = MonoTime::from_nanos(now.nanos());
         let reference = self.reference(Reading { mono, system: utc }, seconds, leap);
-        let request = Request { bytes: arrival.request, from: arrival.from, received, at: mono };
+        let request = Request {
+            bytes: arrival.request,
+            from: arrival.from,
+            received,
+            at: mono,
+            waited: std::time::Duration::ZERO,
+        };
         match respond(&reference, &self.rules, &mut self.clients, &request) {
             Verdict::Answer(mut reply) => {
                 reply.seal(transmit, &self.rules.keys);

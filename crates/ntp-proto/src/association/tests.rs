@@ -113,6 +113,7 @@ fn a_second_copy_of_an_answer_changes_nothing() {
 
 #[test]
 fn a_hundred_thousand_forgeries_leave_the_state_equal() {
+    // CVE-2015-8138, 2015-7979, 2016-1548, 2016-7431, 2018-7185: an answer that answers nothing.
     let mut source = association(iburst());
     let request = poll(&mut source, 0);
     let before = source.state().clone();
@@ -207,6 +208,7 @@ fn deny_and_rstr_stop_and_an_unknown_code_does_not() {
 
 #[test]
 fn a_kiss_without_our_nonce_changes_nothing() {
+    // CVE-2015-7704, 2015-7705.
     let mut source = association(iburst());
     let request = poll(&mut source, 0);
     let before = source.state().clone();

@@ -256,12 +256,31 @@ mod tests {
     }
 
     #[test]
+    fn cmac_of_256_bits_is_that_of_nist() {
+        // NIST SP 800-38B, examples D.3: AES-256, messages of 0, 16 and 40 bytes.
+        let secret = "603deb1015ca71be2b73aef0857d77811f352c073b6108d72d9810a30914dff4";
+        let key = Key::new(Algorithm::Aes256Cmac, &hex(secret));
+        for (message, code) in [
+            ("", "028962f61b7bf89efc6b551f4667d983"),
+            ("6bc1bee22e409f96e93d7e117393172a", "28a7023f452e8f82bd4bf28d8c37c35c"),
+            (
+                "6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e5130c81c46a35ce411",
+                "aaf3d8f1de5640c232f5b169b9c911e6",
+            ),
+        ] {
+            assert_eq!(key.code(&hex(message)).bytes(CodeLength::Cut), hex(code));
+        }
+    }
+
+    #[test]
     fn digests_are_of_key_and_message_and_cut_to_twenty_bytes() {
-        // RFC 1321 §A.5: MD5 ("abc"); FIPS 180: SHA-1, SHA-256 and SHA-512 of "abc".
+        // RFC 1321 §A.5: MD5 ("abc"); FIPS 180: SHA-1 and SHA-2 of "abc".
         for (algorithm, code) in [
             (Algorithm::Md5, "900150983cd24fb0d6963f7d28e17f72"),
             (Algorithm::Sha1, "a9993e364706816aba3e25717850c26c9cd0d89d"),
             (Algorithm::Sha256, "ba7816bf8f01cfea414140de5dae2223b00361a3"),
+            (Algorithm::Sha224, "23097d223405d8228642a477bda255b32aadbce4"),
+            (Algorithm::Sha384, "cb00753f45a35e8bb5a03d699ac65007272c32ab"),
             (Algorithm::Sha512, "ddaf35a193617abacc417349ae20413112e6fa4e"),
         ] {
             let key = Key::new(algorithm, b"a");

@@ -34,7 +34,7 @@ const SEPARATOR: &str = ",\r\n";
 /// Entries by which an unfinished list goes on; who asks names sixteen.
 const RESUME_MAX: usize = 64;
 
-/// The most that may be asked for (ntp 4.2.8, ntp_control.c).
+/// The most that may be asked for (ntp 4.2.8, `ntp_control.c`).
 const FRAGMENTS_ASKED_MAX: usize = 128;
 const ENTRIES_ASKED_MAX: usize = 256;
 
@@ -311,13 +311,19 @@ mod tests {
         let rule = Rule { target, restrictions: Restrictions::LIMITED };
         let (keys, limit) = (Arc::new(KeyTable::default()), RateLimit::default());
         let rules = ServerRules { access: AccessList::new(&[rule]), keys, limit, monitor: true };
-        let mut table = ClientTable::new(1 << 20, None, (5, 6), MonoTime::ZERO);
+        let mut table = ClientTable::new(1 << 20, None, (5, 6), 7, MonoTime::ZERO);
         let reference = Reference::unsynchronized(Precision::new(-20), MonoTime::ZERO);
         let bytes = Header::request(Version::V4, 6, NtpTimestamp::from_bits(9)).to_bytes();
         for number in 0..count {
             let from = SocketAddr::new(core::net::Ipv4Addr::from(0x0a00_0000 + number).into(), 123);
             let at = MonoTime::ZERO + Duration::from_millis(10 * u64::from(number));
-            let request = Request { bytes: &bytes, from, received: NtpTimestamp::from_bits(1 << 40), at };
+            let request = Request {
+                bytes: &bytes,
+                from,
+                received: NtpTimestamp::from_bits(1 << 40),
+                at,
+                waited: Duration::ZERO,
+            };
             respond(&reference, &rules, &mut table, &request);
         }
         (table, rules)

@@ -351,6 +351,7 @@ mod tests {
 
     #[test]
     fn beyond_the_panic_threshold_only_g_helps_and_only_once() {
+        // CVE-2015-5300.
         let hour = NtpDuration::from_seconds(3600);
         let mut strict = Discipline::new(DisciplineConfig::default(), Frequency::ZERO);
         assert_eq!(strict.update(at(0), &estimate(), true, hour, POLL), Remedy::Confirm(2));

@@ -13,6 +13,7 @@ mod tests;
 
 use alloc::sync::Arc;
 use core::net::SocketAddr;
+use core::time::Duration;
 
 use crate::auth::{Algorithm, CodeLength, KeyId, KeyTable};
 use crate::system::Reference;
@@ -53,7 +54,15 @@ pub struct Request<'a> {
     pub received: NtpTimestamp,
     /// When it arrived, for spans of time.
     pub at: MonoTime,
+    /// For how long it has waited since.
+    pub waited: Duration,
 }
+
+/// The longest request that is looked at: what fits into a packet on any IPv6 link.
+pub const REQUEST_LEN_MAX: usize = 1232;
+
+/// Requests that have waited longer get no answer: their clients have given up, or would measure the queue.
+const WAIT_MAX: Duration = Duration::from_millis(500);
 
 /// What becomes of a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,8 +86,9 @@ impl Verdict {
     }
 }
 
-/// Decides about one datagram. The work does not depend on what is in it, on the number of rules, keys
-/// or clients.
+/// Decides about one datagram. The work is bounded by the length of a request, and by that of the longest list of
+/// addresses that a key is bound to; it does not grow with the number of clients, of keys, or of rules with an
+/// ordinary mask.
 pub fn respond(
     reference: &Reference,
     rules: &ServerRules,
@@ -89,7 +99,13 @@ pub fn respond(
     if restrictions.has(Restrictions::IGNORE) {
         return Verdict::Silence(Outcome::Restricted);
     }
-    let Some(first) = request.bytes.first() else { return Verdict::Silence(Outcome::Malformed) };
+    if request.waited > WAIT_MAX {
+        return Verdict::Silence(Outcome::Stale);
+    }
+    let whole = request.bytes.len() <= REQUEST_LEN_MAX;
+    let Some(first) = request.bytes.first().filter(|_| whole) else {
+        return Verdict::Silence(Outcome::Malformed);
+    };
     match Mode::from_bits(*first) {
         Mode::Control if restrictions.has(Restrictions::NOQUERY) => Verdict::Silence(Outcome::Restricted),
         Mode::Control => Verdict::Control(restrictions),
@@ -139,12 +155,12 @@ fn answer(
         return Err(Outcome::Restricted);
     }
     let proof = prove(&packet, rules, request)?;
-    if proof == Proof::None && restrictions.has(Restrictions::NOTRUST) {
+    if proof.key().is_none() && restrictions.has(Restrictions::NOTRUST) {
         return Err(Outcome::Unauthentic);
     }
     let header = header(reference, mode, &packet.header, request);
     Ok(match (proof, admission) {
-        // Whoever cannot be told safely is not told: only the owner of a key learns that it is no good.
+        // Whoever signs learns that its code is no good, from an answer no longer than the request.
         (Proof::Failed(_), _) => Reply::refusal(&header, proof),
         (proof, Admission::LimitedAloud) => {
             Reply::new(&kiss(&header, KissCode::Rate), proof, Outcome::Kissed)
@@ -191,13 +207,11 @@ fn prove(packet: &Packet<'_>, rules: &ServerRules, request: &Request<'_>) -> Res
         return Err(Outcome::NotRequest);
     }
     let message = request.bytes.get(..packet.mac_offset()).unwrap_or_default();
-    Ok(match rules.keys.prove(message, &mac, request.from.ip()) {
-        Some(shared) => Proof::Key(shared.id, CodeLength::of(mac.digest), shared.key.algorithm()),
-        None => {
-            let known = KeyId::new(mac.key_id).and_then(|id| rules.keys.trusted(id));
-            Proof::Failed(known.map(|shared| shared.key.algorithm()))
-        }
-    })
+    if let Some(shared) = rules.keys.prove(message, &mac, request.from.ip()) {
+        return Ok(Proof::Key(shared.id, CodeLength::of(mac.digest), shared.key.algorithm()));
+    }
+    let known = KeyId::new(mac.key_id).and_then(|id| rules.keys.trusted(id));
+    Ok(Proof::Failed(known.map(|shared| shared.key.algorithm())))
 }
 
 fn header(reference: &Reference, mode: Mode, asked: &Header, request: &Request<'_>) -> Header {

@@ -61,8 +61,7 @@ fn clients(name: &str, facts: &Facts<'_>) -> Option<u64> {
             u64::from(rules.monitor) | u64::from(limits) << 1
         }
         // A place is kept until another client takes it.
-        "mru_hashslots" | "mru_depth" | "mru_deepest" => list().used,
-        "mru_new" => list().used,
+        "mru_hashslots" | "mru_depth" | "mru_deepest" | "mru_new" => list().used,
         "mru_maxdepth" | "mru_mindepth" => list().room,
         "mru_mem" => memory(list().used),
         "mru_maxmem" => memory(list().room),
@@ -121,7 +120,9 @@ fn authentication(name: &str, facts: &Facts<'_>) -> Option<u64> {
     let sent = |cipher: bool| of(cipher, |counters| counters.sent);
     let bad = |cipher: bool| of(cipher, |counters| counters.unauthentic);
     let good = |cipher: bool| {
-        of(cipher, |counters| counters.received.saturating_sub(counters.unauthentic + counters.bogus))
+        of(cipher, |counters| {
+            counters.received.saturating_sub(counters.unauthentic).saturating_sub(counters.bogus)
+        })
     };
     let encrypts = |cipher: bool| {
         counts.with(&[if cipher { Trait::CmacGood } else { Trait::DigestGood }]).wrapping_add(sent(cipher))

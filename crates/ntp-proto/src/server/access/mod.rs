@@ -160,12 +160,19 @@ impl AccessList {
         Self { v4, v6, gapped, source, sources: Vec::new(), configured, mentioned }
     }
 
-    /// The servers that `restrict source` is about; returns whether they are others than before.
-    pub fn set_sources(&mut self, mut sources: Vec<IpAddr>) -> bool {
+    /// The servers that `restrict source` is about.
+    pub fn set_sources(&mut self, mut sources: Vec<IpAddr>) {
         sources.sort_unstable();
-        let changed = self.sources != sources;
+        sources.dedup();
         self.sources = sources;
-        changed
+    }
+
+    /// Whether these servers, and no others, are the ones that `restrict source` is about.
+    pub fn has_sources(&self, sources: &[IpAddr]) -> bool {
+        let mut sorted = sources.to_vec();
+        sorted.sort_unstable();
+        sorted.dedup();
+        self.sources == sorted
     }
 
     /// Whether any line has these flags.

@@ -40,7 +40,7 @@ struct Entry {
     address: [AtomicU64; 2],
     /// When it was first and last seen, in ticks.
     times: AtomicU64,
-    /// From the top: count 24, port 16, debt 16, version 3, mode 3, unused 1, limited 1.
+    /// From the top: count 24, port 16, debt 16, version 3, mode 3, told 1, limited 1.
     rest: AtomicU64,
 }
 
@@ -142,14 +142,21 @@ pub(super) struct Visit {
 
 impl ClientTable {
     /// A table of about `memory` bytes and of no more than `entries_max` entries, if that is given.
-    /// `key` must be random: whoever knows it can make addresses fall together.
-    pub fn new(memory: usize, entries_max: Option<usize>, key: (u64, u64), epoch: MonoTime) -> Self {
+    /// `key` must be random: whoever knows it can make addresses fall together. So must `seed`, of what is drawn
+    /// by lot: who sees the lots learns nothing about the key.
+    pub fn new(
+        memory: usize,
+        entries_max: Option<usize>,
+        key: (u64, u64),
+        seed: u64,
+        epoch: MonoTime,
+    ) -> Self {
         let wanted = (memory / ENTRY_LEN).min(entries_max.unwrap_or(ENTRIES_MAX)).clamp(WAYS, ENTRIES_MAX);
         // Any number will do for the hash, so that no memory asked for is left out.
         let buckets = (0..wanted / WAYS).map(|_| Bucket::default()).collect();
         let (known, replaced) = (AtomicU64::new(0), AtomicU64::new(0));
         let list = Arc::new(ClientList { buckets, epoch, known, replaced });
-        Self { list, key, random: key.0 ^ key.1.rotate_left(32) | 1 }
+        Self { list, key, random: seed | 1 }
     }
 
     /// The memory that so many entries take.
@@ -162,7 +169,7 @@ impl ClientTable {
         Arc::clone(&self.list)
     }
 
-    /// A number that nobody outside can foresee (xorshift, seeded by the key).
+    /// A number drawn by lot (xorshift): good enough to be fair, and no secret depends on it.
     pub(super) const fn random(&mut self) -> u64 {
         self.random ^= self.random << 13;
         self.random ^= self.random >> 7;
@@ -193,12 +200,17 @@ impl ClientTable {
             if known { unpack_times(entry.times.load(Relaxed)) } else { (now, limit.long_before(now)) };
         let (debt, fits) = limit.charge(old.debt, last, now);
         let beyond = restrictions.has(Restrictions::LIMITED) && !fits;
+        let leaks = !beyond || RateLimit::leaks(random);
+        // Once in an interval; intervals begin for all at the same marks.
+        let was_told = old.told && !limit.is_past_mark(last, now);
+        let tells = !leaks && restrictions.has(Restrictions::KOD) && !was_told;
         let rest = Rest {
             count: old.count.saturating_add(1),
             port: visit.from.port(),
             debt,
             version: visit.version.number(),
             mode: visit.mode.to_bits(),
+            told: was_told || tells,
             limited: beyond,
         };
         entry.address[0].store(address[0], Relaxed);
@@ -207,9 +219,9 @@ impl ClientTable {
         let latest = if known && rate::elapsed(last, now) == 0 { last } else { now };
         entry.times.store(u64::from(first) << 32 | u64::from(latest), Relaxed);
         entry.rest.store(rest.pack(), Relaxed);
-        if !beyond || RateLimit::leaks(random) {
+        if leaks {
             Admission::Admitted
-        } else if restrictions.has(Restrictions::KOD) && (!old.limited || limit.may_say_so(last, now)) {
+        } else if tells {
             Admission::LimitedAloud
         } else {
             Admission::Limited
@@ -336,6 +348,7 @@ struct Rest {
     debt: u16,
     version: u8,
     mode: u8,
+    told: bool,
     limited: bool,
 }
 
@@ -346,6 +359,7 @@ impl Rest {
             | u64::from(self.debt) << 8
             | u64::from(self.version & 7) << 5
             | u64::from(self.mode & 7) << 2
+            | u64::from(self.told) << 1
             | u64::from(self.limited)
     }
 
@@ -357,6 +371,7 @@ impl Rest {
             debt: (word >> 8) as u16,
             version: (word >> 5) as u8 & 7,
             mode: (word >> 2) as u8 & 7,
+            told: word >> 1 & 1 == 1,
             limited: word & 1 == 1,
         }
     }

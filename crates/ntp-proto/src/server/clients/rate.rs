@@ -48,7 +48,8 @@ impl RateLimit {
         while (interval_ticks >> unit_bits).saturating_mul(burst + 1) > DEBT_MAX {
             unit_bits += 1;
         }
-        let cost = (interval_ticks >> unit_bits).max(1);
+        // Rounded up: nobody gets more than was said.
+        let cost = interval_ticks.div_ceil(1 << unit_bits).max(1);
         let small = |units: u64| u16::try_from(units).unwrap_or(u16::MAX);
         let narrow = |ticks: u64| u32::try_from(ticks).unwrap_or(u32::MAX);
         Self {
@@ -78,9 +79,8 @@ impl RateLimit {
         now.wrapping_sub(self.minimum_ticks)
     }
 
-    /// Whether a client that asks too often, and was last seen at `last`, may hear so now: at most once
-    /// in each interval, and without remembering when the last time was.
-    pub(super) const fn may_say_so(&self, last: u32, now: u32) -> bool {
+    /// Whether a mark lies between two moments, from which on a client that asks too often may hear so again.
+    pub(super) const fn is_past_mark(&self, last: u32, now: u32) -> bool {
         last / self.kod_ticks != now / self.kod_ticks
     }
 
