@@ -1,9 +1,11 @@
 //! Names to addresses, beside the loop: getaddrinfo on a thread that ends when it is idle.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use ntp_proto::system::{HostAddress, SourceId};
 use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
 
 /// For whom a name is resolved.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +27,8 @@ const RESTRICTION_RETRY: Duration = Duration::from_mins(1);
 pub(crate) struct Resolver {
     sender: mpsc::UnboundedSender<Answer>,
     receiver: mpsc::UnboundedReceiver<Answer>,
+    /// The hosts of `restrict` lines that are looked up.
+    restrictions: BTreeMap<String, AbortHandle>,
 }
 
 impl Resolver {
@@ -32,7 +36,7 @@ impl Resolver {
     /// again only after it has been answered.
     pub(crate) fn new() -> Self {
         let (sender, receiver) = mpsc::unbounded_channel();
-        Self { sender, receiver }
+        Self { sender, receiver, restrictions: BTreeMap::new() }
     }
 
     /// Starts one; its answer comes out of [`Self::answer`].
@@ -48,10 +52,26 @@ impl Resolver {
         });
     }
 
-    /// Looks up a host of a `restrict` line until it has an address.
-    pub(crate) fn start_restriction(&self, host: String) {
+    /// Looks up these hosts of `restrict` lines until each has an address, and no longer any others.
+    pub(crate) fn look_up_restrictions(&mut self, hosts: &BTreeSet<String>) {
+        self.restrictions.retain(|host, task| {
+            let wanted = hosts.contains(host);
+            if !wanted {
+                task.abort();
+            }
+            wanted
+        });
+        for host in hosts {
+            if !self.restrictions.contains_key(host) {
+                let task = self.start_restriction(host.clone());
+                self.restrictions.insert(host.clone(), task);
+            }
+        }
+    }
+
+    fn start_restriction(&self, host: String) -> AbortHandle {
         let sender = self.sender.clone();
-        tokio::spawn(async move {
+        let task = tokio::spawn(async move {
             let mut said = false;
             loop {
                 let found = tokio::net::lookup_host((host.as_str(), 0)).await;
@@ -70,6 +90,7 @@ impl Resolver {
                 }
             }
         });
+        task.abort_handle()
     }
 
     /// Waits for the next answer.

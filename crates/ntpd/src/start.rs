@@ -123,7 +123,10 @@ fn listen(
     let mut sockets = Vec::new();
     let wanted = net::wanted(&values(&found.interfaces), options.port).map_err(ListenError::Unknown)?;
     for address in wanted {
-        sockets.extend(net::open(address)?.map(|socket| (address, socket)));
+        match net::open(address)? {
+            Some(socket) => sockets.push((address, socket)),
+            None => info!("not listening on {address}, which this machine does not have"),
+        }
     }
     Ok(sockets)
 }
@@ -244,6 +247,8 @@ fn drive(prepared: Prepared) -> Result<Driver, StartError> {
         asleep: ntp_os::clock::asleep().map_err(ClockError::from)?,
         interfaces: values(&found.interfaces),
         addresses_seen: began,
+        threads: 0,
+        complaints: net::Complaints::default(),
         traffic: ntp_proto::control::Traffic::default(),
         late_timers: 0,
         watchdog_fed: MonoTime::ZERO,

@@ -27,7 +27,7 @@ use crate::config::{self, NamedHosts};
 use crate::exit::Exit;
 use crate::leap_file::LeapFile;
 use crate::log;
-use crate::net::{DATAGRAM_LEN_MAX, Origin, Sockets};
+use crate::net::{Complaints, DATAGRAM_LEN_MAX, Origin, Sockets};
 use crate::resolver::{Answer, Resolver, Subject};
 use crate::serve::{Question, Service};
 use crate::statefiles;
@@ -81,6 +81,10 @@ pub(crate) struct Driver {
     pub(crate) interfaces: Vec<InterfaceRule>,
     /// The port that is listened on.
     pub(crate) port: u16,
+    /// How many threads there should be for each family of addresses.
+    pub(crate) threads: usize,
+    /// Where listening failed, so that it is said once.
+    pub(crate) complaints: Complaints,
     /// When the machine's addresses were last looked at.
     pub(crate) addresses_seen: MonoTime,
     /// Datagrams and wake-ups, for whoever asks.
@@ -116,9 +120,7 @@ impl Driver {
             hangup: signal(SignalKind::hangup())?,
         };
         tell(&self.notifier.ready());
-        for host in config::restricted_names(&self.restrictions) {
-            self.resolver.start_restriction(host);
-        }
+        self.resolver.look_up_restrictions(&config::restricted_names(&self.restrictions));
         let now = clock::now()?;
         self.system.handle_timeout(now);
         self.consider_threads(now);
@@ -185,10 +187,12 @@ impl Driver {
 
     /// Where `interface` lines choose, addresses that come late are listened on too.
     fn look_for_addresses(&mut self, now: MonoTime) {
-        // What was taken, or could not be opened, may be free by now.
-        let deaf = !self.options.quit && self.sockets.is_deaf() && !self.service.has_threads();
-        if (deaf || !self.interfaces.is_empty()) && now.since(self.addresses_seen) >= ADDRESS_INTERVAL {
-            self.addresses_seen = now;
+        if self.options.quit || now.since(self.addresses_seen) < ADDRESS_INTERVAL {
+            return;
+        }
+        self.addresses_seen = now;
+        // What was taken, or could not be opened, may be free by now; and a socket may have died.
+        if !self.interfaces.is_empty() || self.is_deaf() {
             self.listen();
         }
     }

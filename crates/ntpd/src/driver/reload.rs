@@ -82,11 +82,9 @@ impl Driver {
         };
         self.system.set_keys(Arc::clone(&keys));
         self.restrictions = values(&found.restrictions);
-        for host in config::restricted_names(&self.restrictions) {
-            if !self.hosts.contains_key(&host) {
-                self.resolver.start_restriction(host);
-            }
-        }
+        let names = config::restricted_names(&self.restrictions);
+        self.resolver.look_up_restrictions(&names);
+        self.hosts.retain(|host, _| names.contains(host));
         let mut access = config::access(&self.restrictions, &self.hosts);
         access.set_sources(self.system.source_addresses());
         self.service.set_rules(config::server_rules(&found, &keys, access));

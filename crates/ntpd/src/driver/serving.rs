@@ -2,17 +2,17 @@
 
 use std::net::SocketAddr;
 
-use ntp_os::udp::{Arrival, Socket};
+use ntp_os::udp::Arrival;
 use ntp_proto::control::{Asker, Identity, Statistics, respond};
 use ntp_proto::server::{Request, Restrictions, Verdict};
 use ntp_proto::time::MonoTime;
-use tracing::{debug, info, trace, warn};
+use tracing::{debug, trace, warn};
 
 use super::Driver;
-use crate::clock::ClockError;
+use crate::clock::{self, ClockError};
 use crate::config;
 use crate::net::{self, Origin};
-use crate::serve::Question;
+use crate::serve::{Question, Service};
 
 impl Driver {
     /// Answers a datagram that came to the main loop.
@@ -23,7 +23,9 @@ impl Driver {
         arrival: &Arrival,
     ) -> Result<(), ClockError> {
         let received = self.clock.at_stamp(arrival.stamp)?;
-        let request = Request { bytes, from: arrival.from, received: received.system, at: received.mono };
+        let waited = clock::now()?.since(received.mono);
+        let (received, at) = (received.system, received.mono);
+        let request = Request { bytes, from: arrival.from, received, at, waited };
         match self.service.respond(self.system.reference(), &request)? {
             Verdict::Answer(mut reply) => {
                 reply.seal(self.clock.read()?.system, &self.service.rules().keys);
@@ -93,10 +95,15 @@ impl Driver {
 
     /// The servers that `restrict source` is about are others now, perhaps.
     pub(super) fn renew_sources(&self) {
-        let mut rules = (*self.service.rules()).clone();
-        if rules.access.set_sources(self.system.source_addresses()) {
-            self.service.set_rules(rules);
+        let known = self.service.rules();
+        let sources = self.system.source_addresses();
+        // To copy a long list of rules for nothing would keep clients waiting.
+        if known.access.has_sources(&sources) {
+            return;
         }
+        let mut rules = (*known).clone();
+        rules.access.set_sources(sources);
+        self.service.set_rules(rules);
     }
 
     /// The access list with the addresses that are known by now.
@@ -121,19 +128,27 @@ impl Driver {
             }
         };
         if self.service.has_threads() {
-            let threads = self.service.wanted_threads(self.addresses_seen);
-            self.service.listen_on(&wanted, open, threads.max(1));
+            let complaints = &mut self.complaints;
+            let open = |address| complaints.hear(address, net::open_shared(address).map(Some));
+            self.service.listen_on(&wanted, open, self.threads.max(1));
         } else {
-            self.sockets.listen_on(&wanted);
+            self.sockets.listen_on(&wanted, &mut self.complaints);
         }
+    }
+
+    /// Whether nobody listens on some address where somebody should.
+    pub(super) fn is_deaf(&self) -> bool {
+        let wanted = net::wanted(&self.interfaces, self.port).unwrap_or_default();
+        wanted.iter().any(|address| !self.sockets.serves(*address) && !self.service.serves(*address))
     }
 
     /// Hands the clients over to threads when there is work for them, and takes them back.
     pub(super) fn consider_threads(&mut self, now: MonoTime) {
-        let threads = self.service.wanted_threads(now);
+        let threads = self.service.take_stock(now);
+        self.threads = threads;
         if threads > 0 && !self.service.has_threads() {
-            let sockets = self.sockets.take_service();
-            if !sockets.is_empty() {
+            if Service::can_serve(self.sockets.served()) {
+                let sockets = self.sockets.take_service();
                 self.service.start(sockets, threads);
             }
         } else if threads == 0 && self.service.has_threads() {
@@ -141,20 +156,6 @@ impl Driver {
             if let Err(reason) = self.sockets.put_service(sockets) {
                 warn!("the main loop cannot serve: {reason}");
             }
-        }
-    }
-}
-
-/// A socket for a thread.
-fn open(address: SocketAddr) -> Option<Socket> {
-    match net::open_shared(address) {
-        Ok(socket) => {
-            info!("listening on {address}");
-            Some(socket)
-        }
-        Err(reason) => {
-            warn!("{reason}");
-            None
         }
     }
 }

@@ -25,6 +25,9 @@ pub(crate) enum ListenError {
     Other { address: SocketAddr, source: io::Error },
 }
 
+/// Room for a burst of requests: 10^4 of them.
+const BUFFER: usize = 4 << 20;
+
 /// Where to listen now: on the wildcard addresses, or on those that `interface` lines allow.
 ///
 /// # Errors
@@ -46,18 +49,20 @@ pub(crate) fn wanted(rules: &[InterfaceRule], port: u16) -> io::Result<Vec<Socke
 /// Opens one listening socket; `None` where the address cannot be had now, or there is no IPv6.
 pub(crate) fn open(address: SocketAddr) -> Result<Option<Socket>, ListenError> {
     match Socket::listen(address) {
-        Ok(socket) => Ok(Some(socket)),
-        Err(error) if is_unavailable(&error) => {
-            tracing::info!("not listening on {address}: {error}");
-            Ok(None)
+        Ok(socket) => {
+            socket.make_room(BUFFER);
+            Ok(Some(socket))
         }
+        Err(error) if is_unavailable(&error) => Ok(None),
         Err(error) => Err(explain(address, error)),
     }
 }
 
 /// The same for a thread, where another thread of ours may be about to leave the address.
 pub(crate) fn open_shared(address: SocketAddr) -> Result<Socket, ListenError> {
-    Socket::listen_shared(address).map_err(|error| explain(address, error))
+    let socket = Socket::listen_shared(address).map_err(|error| explain(address, error))?;
+    socket.make_room(BUFFER);
+    Ok(socket)
 }
 
 /// The last line that matches decides; without one, an address is listened on.

@@ -2,7 +2,7 @@
 
 mod listen;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
@@ -27,6 +27,33 @@ pub(crate) enum Origin {
     Source(AssociationId),
 }
 
+/// Addresses on which listening has failed, so that it is said once for each.
+#[derive(Debug, Default)]
+pub(crate) struct Complaints(BTreeSet<SocketAddr>);
+
+impl Complaints {
+    /// Says what came of listening on an address, if that is new.
+    pub(crate) fn hear(
+        &mut self,
+        address: SocketAddr,
+        outcome: Result<Option<Socket>, ListenError>,
+    ) -> Option<Socket> {
+        match outcome {
+            Ok(Some(socket)) => {
+                tracing::info!("listening on {address}");
+                self.0.remove(&address);
+                return Some(socket);
+            }
+            Ok(None) if self.0.insert(address) => {
+                tracing::info!("not listening on {address}, which this machine does not have");
+            }
+            Err(reason) if self.0.insert(address) => tracing::warn!("{reason}"),
+            Ok(None) | Err(_) => {}
+        }
+        None
+    }
+}
+
 /// All sockets.
 #[derive(Debug)]
 pub(crate) struct Sockets {
@@ -44,9 +71,14 @@ impl Sockets {
         Ok(Self { service, sources: BTreeMap::new(), code_point })
     }
 
-    /// Whether nothing is listened on.
-    pub(crate) fn is_deaf(&self) -> bool {
-        self.service.is_empty()
+    /// How many addresses are listened on.
+    pub(crate) fn served(&self) -> usize {
+        self.service.len()
+    }
+
+    /// Whether an address is listened on.
+    pub(crate) fn serves(&self, address: SocketAddr) -> bool {
+        self.service.contains_key(&address)
     }
 
     /// Gives the listening sockets away.
@@ -71,20 +103,16 @@ impl Sockets {
     }
 
     /// Addresses come and go: listens on those wanted now, and no longer on others.
-    pub(crate) fn listen_on(&mut self, wanted: &[SocketAddr]) {
+    pub(crate) fn listen_on(&mut self, wanted: &[SocketAddr], complaints: &mut Complaints) {
         self.service.retain(|address, _| wanted.contains(address));
         for address in wanted {
             if self.service.contains_key(address) {
                 continue;
             }
-            match open(*address).map(|socket| socket.map(|socket| watched(socket, self.code_point))) {
-                Ok(Some(Ok(socket))) => {
-                    tracing::info!("listening on {address}");
-                    self.service.insert(*address, socket);
-                }
-                Ok(Some(Err(error))) => tracing::warn!("not listening on {address}: {error}"),
-                Ok(None) => {}
-                Err(error) => tracing::warn!("{error}"),
+            match complaints.hear(*address, open(*address)).map(|socket| watched(socket, self.code_point)) {
+                Some(Ok(socket)) => drop(self.service.insert(*address, socket)),
+                Some(Err(error)) => tracing::warn!("not listening on {address}: {error}"),
+                None => {}
             }
         }
     }

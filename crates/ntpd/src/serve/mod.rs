@@ -15,14 +15,15 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use ntp_conf::directive::ServerThreads;
+use ntp_os::spread;
 use ntp_os::udp::{Arrival, Socket};
 use ntp_proto::server::{
-    ClientList, ClientTable, Counters, Counts, Request, Restrictions, ServerRules, Verdict, respond,
+    ClientList, ClientTable, Counters, Counts, Outcome, Request, Restrictions, ServerRules, Verdict, respond,
 };
 use ntp_proto::system::Reference;
 use ntp_proto::time::MonoTime;
 use tokio::sync::mpsc;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::clock::{Clock, ClockView};
 use worker::Worker;
@@ -39,6 +40,9 @@ const QUIET_TIME: Duration = Duration::from_mins(10);
 
 /// Over how long requests are counted.
 const COUNTED: Duration = Duration::from_secs(1);
+
+/// A machine that listens on more addresses than that is served by the main loop: each thread has one.
+const ADDRESSES_MAX: usize = 64;
 
 /// Questions of mode 6 that wait for the main loop; more are dropped, as they would be in a full socket.
 const QUESTIONS_MAX: usize = 64;
@@ -184,13 +188,18 @@ impl Service {
         own.chain(self.workers.iter().map(|worker| Arc::clone(&worker.clients))).collect()
     }
 
+    /// Whether threads can serve so many addresses.
+    pub(crate) const fn can_serve(addresses: usize) -> bool {
+        addresses > 0 && addresses <= ADDRESSES_MAX
+    }
+
     /// Whether threads serve.
     pub(crate) const fn has_threads(&self) -> bool {
         !self.workers.is_empty()
     }
 
-    /// How many threads there should be for each family of addresses from now on.
-    pub(crate) fn wanted_threads(&mut self, now: MonoTime) -> usize {
+    /// Takes stock of the load: how many threads there should be for each family of addresses from now on.
+    pub(crate) fn take_stock(&mut self, now: MonoTime) -> usize {
         let automatic = || thread::available_parallelism().map_or(1, usize::from);
         match self.threads {
             ServerThreads::Fixed(count) => count.into(),
@@ -208,9 +217,11 @@ impl Service {
     fn is_busy(&mut self, now: MonoTime) -> bool {
         let span = now.since(self.counted.0);
         if span >= COUNTED {
-            let total = self.counts().total();
-            let seconds = span.as_secs().max(1);
-            let rate = total.wrapping_sub(self.counted.1) / seconds;
+            // What is not served is no reason to set threads up for.
+            let served = [Outcome::Answered, Outcome::Kissed, Outcome::Refused, Outcome::Limited];
+            let total = self.counts().of(&served);
+            let millis = u64::try_from(span.as_millis()).unwrap_or(u64::MAX).max(1);
+            let rate = total.wrapping_sub(self.counted.1).saturating_mul(1000) / millis;
             self.counted = (now, total);
             if rate >= BUSY || self.has_threads() && rate >= QUIET {
                 self.busy = now;
@@ -236,6 +247,11 @@ impl Service {
         for (address, socket) in sockets {
             let count = per_address[usize::from(address.is_ipv4())];
             let others: Vec<io::Result<Socket>> = (1..count).map(|_| socket.listen_beside()).collect();
+            if let Some(Ok(one)) = others.first()
+                && let Err(reason) = spread::by_sender(one, u32::try_from(count).unwrap_or(1))
+            {
+                debug!("{address}: clients are spread over threads by their ports as well: {reason}");
+            }
             for socket in [Ok(socket)].into_iter().chain(others) {
                 let started = socket.and_then(|socket| self.start_worker(address, socket, tables));
                 if let Err(reason) = started {
@@ -259,12 +275,12 @@ impl Service {
     pub(crate) fn listen_on(
         &mut self,
         wanted: &[SocketAddr],
-        open: impl Fn(SocketAddr) -> Option<Socket>,
+        mut open: impl FnMut(SocketAddr) -> Option<Socket>,
         threads: usize,
     ) {
         let (kept, gone) = std::mem::take(&mut self.workers)
             .into_iter()
-            .partition(|worker| wanted.contains(&worker.address));
+            .partition(|worker| wanted.contains(&worker.address) && worker.is_alive());
         self.workers = kept;
         self.retire(gone);
         let is_new = |address: &&SocketAddr| self.workers.iter().all(|worker| worker.address != **address);
@@ -278,14 +294,20 @@ impl Service {
         }
     }
 
+    /// Whether a thread serves an address.
+    pub(crate) fn serves(&self, address: SocketAddr) -> bool {
+        self.workers.iter().any(|worker| worker.address == address && worker.is_alive())
+    }
+
     /// Ends all threads; returns a socket for each address that was served, on which what comes from now on
     /// waits for the main loop.
     pub(crate) fn stop(&mut self) -> Vec<(SocketAddr, Socket)> {
         let workers = std::mem::take(&mut self.workers);
         let mut sockets = BTreeMap::new();
         for worker in &workers {
-            if let Ok(socket) = worker.socket.listen_beside() {
-                sockets.entry(worker.address).or_insert(socket);
+            match worker.socket.listen_beside() {
+                Ok(socket) => drop(sockets.entry(worker.address).or_insert(socket)),
+                Err(reason) => warn!("{}: the main loop cannot listen: {reason}", worker.address),
             }
         }
         self.retire(workers);
@@ -306,5 +328,5 @@ fn new_table(size: (usize, Option<usize>), tables: usize, began: MonoTime) -> io
     let random = || getrandom::u64().map_err(io::Error::other);
     let (memory, entries) = size;
     let share = |whole: usize| whole.div_ceil(tables.max(1));
-    Ok(ClientTable::new(share(memory), entries.map(share), (random()?, random()?), began))
+    Ok(ClientTable::new(share(memory), entries.map(share), (random()?, random()?), random()?, began))
 }

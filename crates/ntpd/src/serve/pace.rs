@@ -21,7 +21,7 @@ const SPAN_MAX: i64 = 100_000;
 /// What has been learnt, in nanoseconds.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Pace {
-    /// From the reading of the clock to the call.
+    /// From the reading of the clock to the call, for a sub-batch.
     sealing: i64,
     /// How long a call takes that sends a sub-batch: of late, for that changes with the load of the machine.
     whole: i64,
@@ -35,10 +35,11 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// How long after the reading of the clock an answer leaves, of several.
-    pub(super) fn leaves(&self, index: usize) -> NtpDuration {
+    /// How long after the reading of the clock an answer leaves, of so many.
+    pub(super) fn leaves(&self, index: usize, count: usize) -> NtpDuration {
         let step = (self.whole - self.own).max(0) / signed(SUB_BATCH);
-        NtpDuration::from_nanos(self.sealing + step * signed(index))
+        let sealing = self.sealing * signed(count) / signed(SUB_BATCH);
+        NtpDuration::from_nanos(sealing + step * signed(index))
     }
 
     /// Whether a sub-batch should be sent in halves this time.
@@ -89,7 +90,7 @@ mod tests {
     fn what_a_call_takes_by_itself_is_nobodys() {
         let mut pace = Pace::default();
         let nanos = NtpDuration::from_nanos;
-        assert_eq!(pace.leaves(5), NtpDuration::ZERO);
+        assert_eq!(pace.leaves(5, 8), NtpDuration::ZERO);
         let halved = (0..64).filter(|_| pace.is_halved(SUB_BATCH)).count();
         assert!(halved == 2 && !pace.is_halved(7));
         // 3 us for the call, 2 us for each answer, and 0.4 us for their stamps.
@@ -99,9 +100,10 @@ mod tests {
             pace.learn(nanos(200), nanos(11_000), 4);
             pace.learn(nanos(150), nanos(9_000), 3);
         }
-        assert_eq!((pace.leaves(0), pace.leaves(7)), (nanos(400), nanos(14_400)));
+        assert_eq!((pace.leaves(0, 8), pace.leaves(7, 8)), (nanos(400), nanos(14_400)));
+        assert_eq!(pace.leaves(1, 2), nanos(2100));
         // An interruption teaches nothing.
         pace.learn(nanos(400), nanos(5_000_000), 8);
-        assert_eq!(pace.leaves(7), nanos(14_400));
+        assert_eq!(pace.leaves(7, 8), nanos(14_400));
     }
 }

@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use ntp_os::batch::{Arrivals, Departures};
+use arc_swap::Cache;
+use ntp_os::batch::{Arrivals, Departures, REQUEST_LEN_MAX};
 use ntp_os::clock::{Pair, read_pair_quickly};
 use ntp_os::udp::Socket;
 use ntp_proto::server::{ClientList, ClientTable, Counters, Outcome, Reply, Request, Verdict, respond};
@@ -24,14 +25,14 @@ pub(super) const BATCH: usize = 64;
 /// How soon a thread notices that it should end.
 const LIMIT: Duration = Duration::from_secs(1);
 
-/// Requests that have waited longer get no answer: their clients have given up, or would measure the queue.
-const AGE_MAX: Duration = Duration::from_millis(500);
-
-/// Room for a burst of requests: 10^4 of them.
-const BUFFER: usize = 4 << 20;
+/// What is received whole is what is looked at.
+const _: () = assert!(REQUEST_LEN_MAX == ntp_proto::server::REQUEST_LEN_MAX);
 
 /// After an error of the socket.
 const ERROR_PAUSE: Duration = Duration::from_millis(100);
+
+/// After so many in a row the socket is given up; another one takes its place when addresses are looked for.
+const ERRORS_MAX: u32 = 50;
 
 /// A running thread.
 #[derive(Debug)]
@@ -51,7 +52,6 @@ impl Worker {
         shared: Shared,
     ) -> io::Result<Self> {
         socket.wait_at_most(LIMIT)?;
-        socket.make_room(BUFFER);
         let socket = Arc::new(socket);
         let (clients, counters) = (table.list(), Arc::new(Counters::default()));
         let ends = Arc::new(AtomicBool::new(false));
@@ -71,6 +71,11 @@ impl Worker {
             .stack_size(STACK)
             .spawn(move || work.run(&flag))?;
         Ok(Self { address, socket, clients, counters, ends })
+    }
+
+    /// Whether it serves.
+    pub(super) fn is_alive(&self) -> bool {
+        !self.ends.load(Ordering::Relaxed)
     }
 
     /// Ends the thread, within a second.
@@ -97,56 +102,59 @@ struct Work {
 
 impl Work {
     fn run(mut self, ends: &AtomicBool) {
-        let mut failing = false;
+        let mut failures = 0;
+        // It looks whether there is something new without writing anything that other threads read.
+        let mut published = Cache::new(Arc::clone(&self.shared.published));
         while !ends.load(Ordering::Relaxed) {
             match self.arrivals.receive(self.socket.inner(), BATCH) {
                 Ok(count) => {
-                    failing = false;
-                    self.serve(count);
+                    failures = 0;
+                    self.serve(count, published.load());
                 }
                 Err(error)
                     if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
                 // An interface that is down may come up again.
                 Err(error) => {
-                    if !failing {
+                    if failures == 0 {
                         warn!("{:?}: cannot be read: {error}", self.socket.local_address());
                     }
-                    failing = true;
+                    failures += 1;
+                    if failures >= ERRORS_MAX {
+                        ends.store(true, Ordering::Relaxed);
+                    }
                     thread::sleep(ERROR_PAUSE);
                 }
             }
         }
     }
 
-    fn serve(&mut self, count: usize) {
-        let shared = Arc::clone(&self.shared.published);
-        let published = shared.load();
+    fn serve(&mut self, count: usize, published: &Published) {
         let Ok(now) = read_pair_quickly() else { return };
         self.counters.note_batch();
         for index in 0..count {
-            self.serve_one(index, &published, now);
+            self.serve_one(index, published, now);
             if self.departures.is_full() {
-                self.send(&published);
+                self.send(published);
             }
         }
-        self.send(&published);
+        self.send(published);
     }
 
     fn serve_one(&mut self, index: usize, published: &Published, now: Pair) {
         let Some((arrival, bytes)) = self.arrivals.get(index) else {
             return self.counters.note(&Verdict::Silence(Outcome::Malformed), &[]);
         };
-        if arrival.stamp.is_some_and(|stamp| now.realtime.saturating_sub(stamp) > AGE_MAX) {
-            return self.counters.note(&Verdict::Silence(Outcome::Stale), bytes);
-        }
+        let waited = arrival.stamp.map_or(Duration::ZERO, |stamp| now.realtime.saturating_sub(stamp));
         let received = published.clock.moment(now, arrival.stamp);
-        let request = Request { bytes, from: arrival.from, received: received.system, at: received.mono };
+        let request =
+            Request { bytes, from: arrival.from, received: received.system, at: received.mono, waited };
         let verdict = respond(&published.reference, &published.rules, &mut self.table, &request);
         self.counters.note(&verdict, bytes);
         match verdict {
             Verdict::Answer(reply) => {
-                self.departures.reply_to(&self.arrivals, index);
-                self.replies.push(reply);
+                if self.departures.reply_to(&self.arrivals, index) {
+                    self.replies.push(reply);
+                }
             }
             Verdict::Control(restrictions) => {
                 let socket = Arc::clone(&self.socket);
@@ -184,7 +192,7 @@ impl Work {
         let count = part.len();
         let replies = self.replies.get_mut(part.clone()).unwrap_or_default();
         for (index, reply) in replies.iter_mut().enumerate() {
-            let later = if count > 1 { self.pace.leaves(index) } else { NtpDuration::ZERO };
+            let later = if count > 1 { self.pace.leaves(index, count) } else { NtpDuration::ZERO };
             reply.seal(start + later, &published.rules.keys);
             self.departures.put(part.start + index, reply.as_bytes());
         }
