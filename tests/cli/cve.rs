@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests, where a failure is a failed test")]
 
 use std::fs;
+use std::io::{Write as _, stdout};
 use std::net::{SocketAddr, UdpSocket};
 use std::process::Child;
 use std::thread;
@@ -182,6 +183,21 @@ fn what_felled_other_servers_leaves_ours_as_it_was() {
     // CVE-2016-1549: who asks as a peer is answered, and is no peer.
     assert_eq!(victim.ask(&time(0x21, &[])).len(), 1);
     assert_eq!(victim.state(), before);
+}
+
+#[test]
+fn no_request_gets_much_more_than_it_brings() {
+    // CVE-2013-5211 and what came after it: bytes out for each byte in, of everything that mode 6 has.
+    let victim = Victim::new();
+    let mut table = String::from("opcode  bytes in  bytes out  packets\n");
+    for opcode in 0..32 {
+        let asked = control(opcode, 0, b"");
+        let answers = victim.ask(&asked);
+        let length: usize = answers.iter().map(Vec::len).sum();
+        table += &format!("{opcode:>6}  {:>8}  {length:>9}  {:>7}\n", asked.len(), answers.len());
+        assert!(length <= 480 && answers.len() <= 1, "{table}");
+    }
+    drop(writeln!(stdout().lock(), "{table}"));
 }
 
 #[test]

@@ -9,13 +9,20 @@ use std::time::Duration;
 use ntp_tests::{Daemon, Net, Peer, ours, peer, run, skip, start_ntpsec, until};
 
 /// Keys that chronyd, NTPsec and we have in common: number, our type, chrony's, NTPsec's, the secret.
-const KEYS: [(u32, &str, &str, &str, &str); 6] = [
+const KEYS: [(u32, &str, &str, &str, &str); 7] = [
     (1, "MD5", "MD5", "MD5", "6d643573656372657431323334353637"),
     (2, "SHA1", "SHA1", "SHA1", "0102030405060708090a0b0c0d0e0f1011121314"),
     (3, "SHA256", "SHA256", "SHA256", "a1a2a3a4a5a6a7a8a9aaabacadaeafb0b1b2b3b4"),
     (4, "AES128CMAC", "AES128", "AES-128", "000102030405060708090a0b0c0d0e0f"),
     (8, "SHA384", "SHA384", "SHA384", "b1b2b3b4b5b6b7b8b9babbbcbdbebfc0c1c2c3c4"),
     (9, "SHA512", "SHA512", "SHA512", "d1d2d3d4d5d6d7d8d9dadbdcdddedfe0e1e2e3e4"),
+    (
+        10,
+        "AES256CMAC",
+        "AES256",
+        "AES-256",
+        "e0e1e2e3e4e5e6e7e8e9eaebecedeeeff0f1f2f3f4f5f6f7f8f9fafbfcfdfeff",
+    ),
 ];
 
 /// Keys that one side has otherwise, or does not trust, or does not know.
@@ -45,7 +52,7 @@ fn our_keys(of_server: bool) -> String {
 }
 
 /// The addresses of the server, one for each key that is tried.
-fn cases() -> [(u32, &'static str, bool); 9] {
+fn cases() -> [(u32, &'static str, bool); 10] {
     [
         (1, "10.77.0.1", true),
         (2, "10.77.0.2", true),
@@ -56,11 +63,12 @@ fn cases() -> [(u32, &'static str, bool); 9] {
         (UNKNOWN, "10.77.0.7", false),
         (8, "10.77.0.8", true),
         (9, "10.77.0.9", true),
+        (10, "10.77.0.10", true),
     ]
 }
 
 fn more_addresses(net: &Net) {
-    for last in 5..=9 {
+    for last in 5..=10 {
         let address = format!("10.77.0.{last}/24");
         run(net.on_server(Path::new("ip")).args(["addr", "add", &address, "dev", "cable"]));
     }
@@ -71,7 +79,7 @@ fn we_ask(net: &Net, folder: &Path) {
     fs::write(folder.join("ntp.keys"), our_keys(false)).unwrap();
     let servers =
         cases().map(|(key, address, _)| format!("server {address} key {key} minpoll 4 maxpoll 4\n"));
-    let text = format!("keys {}/ntp.keys\ntrustedkey (1 ... 9)\n{}", folder.display(), servers.concat());
+    let text = format!("keys {}/ntp.keys\ntrustedkey (1 ... 10)\n{}", folder.display(), servers.concat());
     let conf = folder.join("ntp.conf");
     fs::write(&conf, text).unwrap();
     let log = folder.join("ntpd.log");
@@ -137,7 +145,7 @@ fn our_client_and_ntpsec_share_keys() {
     more_addresses(&net);
     fs::write(folder.path().join("ntpsec.keys"), keys(true, |key| key.3.to_owned(), "")).unwrap();
     let text = format!(
-        "server 127.127.1.0 minpoll 3\nfudge 127.127.1.0 stratum 1\ntos orphanwait 1\nrestrict default\nrestrict 127.0.0.1\nkeys {}/ntpsec.keys\ntrustedkey 1 2 3 4 5 8 9\n",
+        "server 127.127.1.0 minpoll 3\nfudge 127.127.1.0 stratum 1\ntos orphanwait 1\nrestrict default\nrestrict 127.0.0.1\nkeys {}/ntpsec.keys\ntrustedkey 1 2 3 4 5 8 9 10\n",
         folder.path().display()
     );
     let _server = start_ntpsec(&ntpd, &net.server, folder.path(), &text);
@@ -151,7 +159,7 @@ fn our_client_and_ntpsec_share_keys() {
 fn we_serve(net: &Net, folder: &Path, more: &str) -> Daemon {
     fs::write(folder.join("ntp.keys"), our_keys(true)).unwrap();
     let text = format!(
-        "server 127.127.1.0\nfudge 127.127.1.0 stratum 1\nkeys {}/ntp.keys\ntrustedkey (1 ... 5) 8 9\n{more}",
+        "server 127.127.1.0\nfudge 127.127.1.0 stratum 1\nkeys {}/ntp.keys\ntrustedkey (1 ... 5) 8 9 10\n{more}",
         folder.display()
     );
     let conf = folder.join("ntp.conf");
@@ -173,7 +181,7 @@ fn ntpsecs_client_shares_keys_with_our_server_and_its_threads() {
     fs::write(folder.path().join("ntpsec.keys"), keys(false, |key| key.3.to_owned(), "")).unwrap();
     let servers = cases().map(|(key, address, _)| format!("server {address} key {key} iburst minpoll 3\n"));
     let text = format!(
-        "keys {}/ntpsec.keys\ntrustedkey 1 2 3 4 5 6 7 8 9\nrestrict default\nrestrict 127.0.0.1\n{}",
+        "keys {}/ntpsec.keys\ntrustedkey 1 2 3 4 5 6 7 8 9 10\nrestrict default\nrestrict 127.0.0.1\n{}",
         folder.path().display(),
         servers.concat()
     );
@@ -244,6 +252,9 @@ fn chronyd_as_a_client_shares_keys_with_our_server() {
     let wanted = cases().map(|(_, _, good)| good);
     let agreed = until(Duration::from_secs(40), || reaches(&table().stdout) == wanted);
     assert!(agreed, "{:?}\n{:?}", table(), fs::read_to_string(&log));
+    // The bad ones stay bad.
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!(reaches(&table().stdout), wanted, "{:?}", table());
 }
 
 #[test]

@@ -13,6 +13,9 @@ use ntp_tests::{Daemon, Net, ours, run, skip, until};
 /// How long, where nothing else is said in `NTP_SOAK_SECONDS`.
 const SECONDS: u64 = 60;
 
+/// So many clients take turns that none of them is beyond its rate.
+const ADDRESSES: &str = "8000000";
+
 /// Requests a second, where nothing else is said in `NTP_SOAK_RATE`: enough to keep threads busy, and not all
 /// that a debug build can do.
 const RATE: u64 = 5000;
@@ -59,12 +62,14 @@ fn reloads_and_vanishing_addresses_stop_nobody() {
     give_addresses(&net);
     ip(&net, "link add spare type veth peer name other");
     ip(&net, "addr add 10.78.0.1/24 dev spare");
+    run(net.on_client(Path::new("ip")).args(["route", "add", "10.78.0.0/24", "via", "10.77.0.1"]));
     let folder = tempfile::tempdir().unwrap();
     let conf = folder.path().join("ntp.conf");
     let text = |flags: &str| {
         format!(
             "server 127.127.1.0\nfudge 127.127.1.0 stratum 1\nserver-threads 1\ninterface ignore all\n\
-             interface listen 10.77.0.0/24\ninterface listen 127.0.0.1\n\
+             interface listen 10.77.0.0/24\ninterface listen 10.78.0.0/24\n\
+             interface listen 127.0.0.1\n\
              restrict default limited kod nomodify noquery {flags}\nrestrict 127.0.0.1\n"
         )
     };
@@ -75,7 +80,7 @@ fn reloads_and_vanishing_addresses_stop_nobody() {
     let load = |seconds: u64| {
         let mut command = net.on_client(&ours("server-load"));
         let seconds = seconds.to_string();
-        command.args(["ask", "10.77.0.1:123", &seconds, "64", &rate.to_string(), "1000000"]);
+        command.args(["ask", "10.77.0.1:123", &seconds, "64", &rate.to_string(), ADDRESSES]);
         command
     };
     let answered =
@@ -94,6 +99,8 @@ fn reloads_and_vanishing_addresses_stop_nobody() {
         thread::sleep(Duration::from_millis(200));
     }
     let before = resident(server.id());
+    let reloads = || fs::read_to_string(&log).unwrap().matches("has been read anew and is in force").count();
+    let (reloads_before, mut reloaded) = (reloads(), 0);
     let running = thread::scope(|scope| {
         let asking = scope.spawn(|| run(&mut load(time)).stdout);
         let end = Instant::now() + Duration::from_secs(time);
@@ -101,13 +108,22 @@ fn reloads_and_vanishing_addresses_stop_nobody() {
         while Instant::now() < end {
             thread::sleep(Duration::from_secs(5).min(end.saturating_duration_since(Instant::now())));
             number += 1;
-            // An address and an interface that nobody asks come and go; the rules change with them.
+            // An address and an interface come and go; the rules change with them.
             let (action, state, flags) =
                 if number % 2 == 1 { ("add", "up", "notrap") } else { ("del", "down", "") };
             ip(&net, &format!("addr {action} 10.77.0.9/24 dev cable"));
             ip(&net, &format!("link set spare {state}"));
             fs::write(&conf, text(flags)).unwrap();
             signal(server.id(), "HUP");
+            reloaded += 1;
+            for address in ["10.77.0.9", "10.78.0.1"].iter().filter(|_| number % 2 == 1) {
+                let query = || run(net.on_client(&ours("ntpctl")).args(["query", address]));
+                assert!(
+                    until(Duration::from_secs(5), || query().status == 0),
+                    "{address}: {}",
+                    query().both()
+                );
+            }
         }
         asking.join().unwrap()
     });
@@ -117,8 +133,9 @@ fn reloads_and_vanishing_addresses_stop_nobody() {
     assert!(answered >= 0.97 * sent, "{running}\n{:?}", fs::read_to_string(&log));
     let after = resident(server.id());
     assert!(after < before + 1024, "{before} kB before, {after} kB after");
+    let all = until(Duration::from_secs(5), || reloads() - reloads_before == reloaded);
     let said = fs::read_to_string(&log).unwrap();
-    assert!(said.contains("has been read anew and is in force"), "{said}");
+    assert!(all, "{} of {reloaded}: {said}", reloads() - reloads_before);
     assert!(!said.contains("panicked"), "{said}");
     let figures = format!("soak: {running} (sent, answered, wrong, seconds, legs); {before} to {after} kB");
     drop(writeln!(std::io::stdout().lock(), "{figures}"));

@@ -23,16 +23,17 @@ pub(crate) fn request(input: &[u8]) {
     let restrictions = Restrictions::LIMITED | Restrictions::KOD;
     let rules = ServerRules {
         access: AccessList::new(&[Rule { target, restrictions }]),
-        keys: Arc::new(KeyTable::new(KeyId::new(1).into_iter().map(shared).collect())),
+        keys: Arc::new(rules_keys()),
         limit: RateLimit::default(),
         monitor: true,
     };
-    let mut clients = ClientTable::new(1 << 12, None, (1, 2), MonoTime::ZERO);
+    let mut clients = ClientTable::new(1 << 12, None, (1, 2), 3, MonoTime::ZERO);
     let reference = Reference::unsynchronized(Precision::new(-20), MonoTime::ZERO);
     let mut ask = |bytes: &[u8], millis: u64| {
         let at = MonoTime::ZERO + Duration::from_millis(millis);
         let from = std::net::SocketAddr::from(([192, 0, 2, 1], 123));
-        let request = Request { bytes, from, received: NtpTimestamp::from_bits(1 << 40), at };
+        let request =
+            Request { bytes, from, received: NtpTimestamp::from_bits(1 << 40), at, waited: Duration::ZERO };
         respond(&reference, &rules, &mut clients, &request)
     };
     // Lengths around those at which header, MAC and fields end.
@@ -44,6 +45,10 @@ pub(crate) fn request(input: &[u8]) {
         // Half of them begin with a whole header, so that the rest is what is tried.
         if number % 2 == 0 {
             bytes.splice(1..1, [0; 47]);
+        }
+        // A third is signed, some of them in version 3 with the whole code, and may be cut or changed after.
+        if number % 3 == 2 {
+            sign(&mut bytes, chunk);
         }
         let millis = 1000 * u64::try_from(number).unwrap_or(0);
         if let Ok(packet) = Packet::parse(&bytes) {
@@ -59,13 +64,34 @@ pub(crate) fn request(input: &[u8]) {
     }
 }
 
+/// Makes a signed request of it: with a CMAC in version 4, or with the whole of a digest in version 3; now and then
+/// with a byte that was changed after.
+fn sign(bytes: &mut Vec<u8>, chunk: &[u8]) {
+    let choice = chunk.last().copied().unwrap_or(0);
+    bytes.resize(48, 0);
+    let (first, number) = if choice & 1 == 0 { (0x23, 1) } else { (0x1b, 2) };
+    if let Some(byte) = bytes.first_mut() {
+        *byte = first;
+    }
+    let Some(key) = KeyId::new(number).map(shared) else { return };
+    let code = key.key.code(bytes);
+    bytes.extend(number.to_be_bytes());
+    bytes.extend(code.bytes(if choice & 2 == 0 { CodeLength::Cut } else { CodeLength::Whole }));
+    if choice & 12 == 12
+        && let Some(byte) = bytes.get_mut(usize::from(choice) % 68)
+    {
+        *byte ^= 1;
+    }
+}
+
+/// Key 1 makes a CMAC, any other a digest.
 fn shared(id: KeyId) -> SharedKey {
-    let key = Key::new(Algorithm::Aes128Cmac, b"sixteen bytes ok");
-    SharedKey { id, key, from: Vec::new(), trusted: true }
+    let algorithm = if id.number() == 1 { Algorithm::Aes128Cmac } else { Algorithm::Sha512 };
+    SharedKey { id, key: Key::new(algorithm, b"sixteen bytes ok"), from: Vec::new(), trusted: true }
 }
 
 fn rules_keys() -> KeyTable {
-    KeyTable::new(KeyId::new(1).into_iter().map(shared).collect())
+    KeyTable::new([1, 2].into_iter().filter_map(KeyId::new).map(shared).collect())
 }
 
 /// Whatever a file of keys holds: what is taken is a key, and what is said shows no secret.

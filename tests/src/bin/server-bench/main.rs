@@ -58,12 +58,7 @@ fn run(words: &[String]) -> Result<(), String> {
     }
     let table: Vec<(&str, Figures)> =
         all.iter().map(|(candidate, figures)| (candidate.name, Figures::median(figures))).collect();
-    let chronyd = table.iter().find(|(name, _)| *name == "chronyd").map(|(_, figures)| figures.cpu_us);
     let mut out = stdout().lock();
-    let written = if json {
-        measure::json(&table, chronyd, &mut out)
-    } else {
-        measure::table(&table, chronyd, &mut out)
-    };
+    let written = if json { measure::json(&table, &mut out) } else { measure::table(&table, &mut out) };
     written.map_err(|error| error.to_string())
 }

@@ -9,7 +9,7 @@ use ntp_os::clock::read_pair_quickly;
 use ntp_os::udp::Socket;
 use ntp_proto::auth::{Algorithm, CodeLength, Key, KeyId, SharedKey};
 use ntp_proto::time::{NtpTimestamp, UnixTime};
-use ntp_proto::wire::{Datagram, Header, Mode, Packet, Version};
+use ntp_proto::wire::{Datagram, Header, Leap, Mode, Packet, Version};
 
 /// Requests that leave together.
 const BATCH: usize = 32;
@@ -74,6 +74,8 @@ struct Load<'p> {
     /// The requests that await their answers, by nonce.
     waiting: HashMap<u64, Instant>,
     next: u64,
+    /// When lost requests were last looked for.
+    looked: Instant,
     tally: Tally,
 }
 
@@ -90,6 +92,7 @@ pub(crate) fn run(plan: &Plan) -> Result<String, String> {
         departures: Departures::new(BATCH),
         waiting: HashMap::new(),
         next: 0,
+        looked: Instant::now(),
         tally: Tally::default(),
     };
     let started = Instant::now();
@@ -186,21 +189,25 @@ impl Load<'_> {
 
     /// Forgets requests whose answers are lost.
     fn give_up(&mut self) {
-        if self.tally.sent.is_multiple_of(64) {
-            let now = Instant::now();
+        let now = Instant::now();
+        if now.duration_since(self.looked) >= PATIENCE / 10 {
+            self.looked = now;
             self.waiting.retain(|_, asked| now.duration_since(*asked) < PATIENCE);
         }
     }
 }
 
-/// The header of a good answer.
+/// The header of a good answer: one that gives the time.
 fn right(bytes: &[u8], key: Option<&SharedKey>) -> Option<Header> {
     let packet = Packet::parse(bytes).ok()?;
     if let Some(key) = key {
         let message = bytes.get(..packet.mac_offset())?;
         key.signs(message, &packet.mac?).then_some(())?;
     }
-    (packet.header.mode == Mode::Server && packet.header.version == Version::V4).then_some(packet.header)
+    let header = packet.header;
+    let answers = header.mode == Mode::Server && header.version == Version::V4;
+    let knows = header.leap != Leap::Unknown && (1..16).contains(&header.stratum.value());
+    (answers && knows && !header.transmit.is_zero()).then_some(header)
 }
 
 fn timestamp(realtime: Duration) -> NtpTimestamp {

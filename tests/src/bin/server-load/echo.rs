@@ -28,9 +28,11 @@ pub(crate) fn run(port: &str) -> Result<String, String> {
                 place.copy_from_slice(asked);
             }
             answer[0] = 0b00_100_100;
+            answer[1] = 1;
             answer.copy_within(40..48, 24);
-            departures.reply_to(&arrivals, index);
-            departures.put(departures.len() - 1, &answer[..length]);
+            if departures.reply_to(&arrivals, index) {
+                departures.put(departures.len() - 1, &answer[..length]);
+            }
             if departures.is_full() {
                 departures.send_all(socket.inner());
             }
