@@ -3,8 +3,9 @@
 //! in `ntp-proto` and `tests/sim`; SECURITY.md lists them all.
 #![expect(clippy::unwrap_used, reason = "helpers of tests, where a failure is a failed test")]
 
+use std::fmt::Write as _;
 use std::fs;
-use std::io::{Write as _, stdout};
+use std::io::{Write, stdout};
 use std::net::{SocketAddr, UdpSocket};
 use std::process::Child;
 use std::thread;
@@ -194,10 +195,10 @@ fn no_request_gets_much_more_than_it_brings() {
         let asked = control(opcode, 0, b"");
         let answers = victim.ask(&asked);
         let length: usize = answers.iter().map(Vec::len).sum();
-        table += &format!("{opcode:>6}  {:>8}  {length:>9}  {:>7}\n", asked.len(), answers.len());
+        writeln!(table, "{opcode:>6}  {:>8}  {length:>9}  {:>7}", asked.len(), answers.len()).unwrap();
         assert!(length <= 480 && answers.len() <= 1, "{table}");
     }
-    drop(writeln!(stdout().lock(), "{table}"));
+    drop(Write::write_all(&mut stdout().lock(), table.as_bytes()));
 }
 
 #[test]

@@ -51,92 +51,110 @@ fn give_addresses(net: &Net) {
     }
 }
 
+/// A server of ours in a network where addresses come and go, and what loads it.
+struct Soak {
+    net: Net,
+    folder: tempfile::TempDir,
+    server: Daemon,
+    rate: u64,
+}
+
+impl Soak {
+    fn new(rate: u64) -> Result<Self, String> {
+        let net = Net::new()?;
+        give_addresses(&net);
+        ip(&net, "link add spare type veth peer name other");
+        ip(&net, "addr add 10.78.0.1/24 dev spare");
+        run(net.on_client(Path::new("ip")).args(["route", "add", "10.78.0.0/24", "via", "10.77.0.1"]));
+        let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+        configure(folder.path(), "");
+        let conf = folder.path().join("ntp.conf").display().to_string();
+        let log = folder.path().join("ntpd.log");
+        let arguments = ["-n", "-c", &conf, "--clock=none"];
+        let server = Daemon::start(Some(&net.server), &ours("ntpd"), &arguments, &log);
+        Ok(Self { net, folder, server, rate })
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("ntpd.log")).unwrap()
+    }
+
+    fn reloads(&self) -> usize {
+        self.log().matches("has been read anew and is in force").count()
+    }
+
+    /// What the generator counted: requests, answers, wrong ones, seconds and return legs.
+    fn load(&self, seconds: u64) -> Vec<f64> {
+        let mut command = self.net.on_client(&ours("server-load"));
+        let (seconds, rate) = (seconds.to_string(), self.rate.to_string());
+        command.args(["ask", "10.77.0.1:123", &seconds, "64", &rate, ADDRESSES]);
+        let text = run(&mut command).stdout;
+        text.split_whitespace().filter_map(|word| word.parse().ok()).collect()
+    }
+
+    /// Has an address and an interface come or go, and the rules change with them; whoever asks them when they are
+    /// there is answered.
+    fn change(&self, come: bool) {
+        let (action, state, flags) = if come { ("add", "up", "notrap") } else { ("del", "down", "") };
+        ip(&self.net, &format!("addr {action} 10.77.0.9/24 dev cable"));
+        ip(&self.net, &format!("link set spare {state}"));
+        configure(self.folder.path(), flags);
+        signal(self.server.id(), "HUP");
+        for address in ["10.77.0.9", "10.78.0.1"].iter().filter(|_| come) {
+            let query = || run(self.net.on_client(&ours("ntpctl")).args(["query", address]));
+            let answered = until(Duration::from_secs(5), || query().status == 0);
+            assert!(answered, "{address}: {}", query().both());
+        }
+    }
+}
+
+fn configure(folder: &Path, flags: &str) {
+    let text = format!(
+        "server 127.127.1.0\nfudge 127.127.1.0 stratum 1\nserver-threads 1\ninterface ignore all\n\
+         interface listen 10.77.0.0/24\ninterface listen 10.78.0.0/24\ninterface listen 127.0.0.1\n\
+         restrict default limited kod nomodify noquery {flags}\nrestrict 127.0.0.1\n"
+    );
+    fs::write(folder.join("ntp.conf"), text).unwrap();
+}
+
 #[test]
 fn reloads_and_vanishing_addresses_stop_nobody() {
     let test = "reloads_and_vanishing_addresses_stop_nobody";
-    let net = match Net::new() {
-        Ok(net) => net,
+    let (time, rate) = (setting("NTP_SOAK_SECONDS", SECONDS), setting("NTP_SOAK_RATE", RATE));
+    let soak = match Soak::new(rate) {
+        Ok(soak) => soak,
         Err(reason) => return skip(test, &reason),
     };
-    let (time, rate) = (setting("NTP_SOAK_SECONDS", SECONDS), setting("NTP_SOAK_RATE", RATE));
-    give_addresses(&net);
-    ip(&net, "link add spare type veth peer name other");
-    ip(&net, "addr add 10.78.0.1/24 dev spare");
-    run(net.on_client(Path::new("ip")).args(["route", "add", "10.78.0.0/24", "via", "10.77.0.1"]));
-    let folder = tempfile::tempdir().unwrap();
-    let conf = folder.path().join("ntp.conf");
-    let text = |flags: &str| {
-        format!(
-            "server 127.127.1.0\nfudge 127.127.1.0 stratum 1\nserver-threads 1\ninterface ignore all\n\
-             interface listen 10.77.0.0/24\ninterface listen 10.78.0.0/24\n\
-             interface listen 127.0.0.1\n\
-             restrict default limited kod nomodify noquery {flags}\nrestrict 127.0.0.1\n"
-        )
-    };
-    fs::write(&conf, text("")).unwrap();
-    let log = folder.path().join("ntpd.log");
-    let arguments = ["-n", "-c", &conf.display().to_string(), "--clock=none"];
-    let server = Daemon::start(Some(&net.server), &ours("ntpd"), &arguments, &log);
-    let load = |seconds: u64| {
-        let mut command = net.on_client(&ours("server-load"));
-        let seconds = seconds.to_string();
-        command.args(["ask", "10.77.0.1:123", &seconds, "64", &rate.to_string(), ADDRESSES]);
-        command
-    };
-    let answered =
-        |text: &str| -> Vec<f64> { text.split_whitespace().filter_map(|word| word.parse().ok()).collect() };
-    assert!(
-        until(Duration::from_secs(10), || answered(&run(&mut load(1)).stdout)
-            .get(1)
-            .is_some_and(|count| *count > 0.0)),
-        "{:?}",
-        fs::read_to_string(&log)
-    );
+    let serves = || soak.load(1).get(1).is_some_and(|count| *count > 0.0);
+    assert!(until(Duration::from_secs(10), serves), "{}", soak.log());
     // What is allocated once has been by then: the list of clients is full, the file has been read again.
-    run(&mut load(5));
+    soak.load(5);
     for _ in 0..8 {
-        signal(server.id(), "HUP");
+        signal(soak.server.id(), "HUP");
         thread::sleep(Duration::from_millis(200));
     }
-    let before = resident(server.id());
-    let reloads = || fs::read_to_string(&log).unwrap().matches("has been read anew and is in force").count();
-    let (reloads_before, mut reloaded) = (reloads(), 0);
-    let running = thread::scope(|scope| {
-        let asking = scope.spawn(|| run(&mut load(time)).stdout);
+    let (before, reloads_before) = (resident(soak.server.id()), soak.reloads());
+    let mut changes = 0;
+    let figures = thread::scope(|scope| {
+        let asking = scope.spawn(|| soak.load(time));
         let end = Instant::now() + Duration::from_secs(time);
-        let mut number = 0;
         while Instant::now() < end {
             thread::sleep(Duration::from_secs(5).min(end.saturating_duration_since(Instant::now())));
-            number += 1;
-            // An address and an interface come and go; the rules change with them.
-            let (action, state, flags) =
-                if number % 2 == 1 { ("add", "up", "notrap") } else { ("del", "down", "") };
-            ip(&net, &format!("addr {action} 10.77.0.9/24 dev cable"));
-            ip(&net, &format!("link set spare {state}"));
-            fs::write(&conf, text(flags)).unwrap();
-            signal(server.id(), "HUP");
-            reloaded += 1;
-            for address in ["10.77.0.9", "10.78.0.1"].iter().filter(|_| number % 2 == 1) {
-                let query = || run(net.on_client(&ours("ntpctl")).args(["query", address]));
-                assert!(
-                    until(Duration::from_secs(5), || query().status == 0),
-                    "{address}: {}",
-                    query().both()
-                );
-            }
+            soak.change(changes % 2 == 0);
+            changes += 1;
         }
         asking.join().unwrap()
     });
-    let [sent, answered, wrong, ..] = answered(&running)[..] else { panic!("{running}") };
-    assert!(sent > 0.0 && wrong == 0.0, "{running}");
+    let after = resident(soak.server.id());
+    let all = until(Duration::from_secs(5), || soak.reloads() - reloads_before == changes);
+    let said = soak.log();
+    assert!(all, "{} of {changes}: {said}", soak.reloads() - reloads_before);
+    let [sent, answered, wrong, ..] = figures[..] else { panic!("{figures:?}") };
+    assert!(sent > 0.0 && wrong == 0.0, "{figures:?}\n{said}");
     // A machine that has other things to do may lose a few, but no socket.
-    assert!(answered >= 0.97 * sent, "{running}\n{:?}", fs::read_to_string(&log));
-    let after = resident(server.id());
+    assert!(answered >= 0.97 * sent, "{figures:?}\n{said}");
     assert!(after < before + 1024, "{before} kB before, {after} kB after");
-    let all = until(Duration::from_secs(5), || reloads() - reloads_before == reloaded);
-    let said = fs::read_to_string(&log).unwrap();
-    assert!(all, "{} of {reloaded}: {said}", reloads() - reloads_before);
     assert!(!said.contains("panicked"), "{said}");
-    let figures = format!("soak: {running} (sent, answered, wrong, seconds, legs); {before} to {after} kB");
+    let figures = format!("soak: {figures:?} (sent, answered, wrong, seconds, legs); {before} to {after} kB");
     drop(writeln!(std::io::stdout().lock(), "{figures}"));
 }

@@ -77,7 +77,7 @@ fn sign(bytes: &mut Vec<u8>, chunk: &[u8]) {
     let code = key.key.code(bytes);
     bytes.extend(number.to_be_bytes());
     bytes.extend(code.bytes(if choice & 2 == 0 { CodeLength::Cut } else { CodeLength::Whole }));
-    if choice & 12 == 12
+    if choice & 0b1100 == 0b1100
         && let Some(byte) = bytes.get_mut(usize::from(choice) % 68)
     {
         *byte ^= 1;

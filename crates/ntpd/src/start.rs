@@ -123,10 +123,11 @@ fn listen(
     let mut sockets = Vec::new();
     let wanted = net::wanted(&values(&found.interfaces), options.port).map_err(ListenError::Unknown)?;
     for address in wanted {
-        match net::open(address)? {
-            Some(socket) => sockets.push((address, socket)),
-            None => info!("not listening on {address}, which this machine does not have"),
+        let opened = net::open(address)?;
+        if opened.is_none() {
+            info!("not listening on {address}, which this machine does not have");
         }
+        sockets.extend(opened.map(|socket| (address, socket)));
     }
     Ok(sockets)
 }

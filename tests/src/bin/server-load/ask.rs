@@ -23,6 +23,10 @@ const LEGS_MAX: usize = 200_000;
 /// After so long an answer is lost, and another request takes its place.
 const PATIENCE: Duration = Duration::from_millis(200);
 
+/// Makes nonces of numbers, and numbers of nonces again: their product is 1.
+const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
+const MIX_INVERSE: u64 = 0xf1de_83e1_9937_733d;
+
 /// The number of the key that signed requests name.
 const KEY_ID: u32 = 10;
 
@@ -146,7 +150,7 @@ impl Load<'_> {
     fn request(&mut self) {
         self.next += 1;
         // Any number that differs from all others, and looks like none of them.
-        let nonce = self.next.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let nonce = self.next.wrapping_mul(MIX);
         let header = Header::request(Version::V4, 6, NtpTimestamp::from_bits(nonce));
         let mut datagram = Datagram::new(header.to_bytes());
         if let Some(key) = &self.plan.key {
@@ -174,7 +178,9 @@ impl Load<'_> {
                 continue;
             };
             if self.waiting.remove(&header.origin.to_bits()).is_none() {
-                self.tally.wrong += 1;
+                // Late, if it was asked at all.
+                let number = header.origin.to_bits().wrapping_mul(MIX_INVERSE);
+                self.tally.wrong += u64::from(number == 0 || number > self.next);
                 continue;
             }
             self.tally.answered += 1;
