@@ -141,6 +141,8 @@ pub struct Configuration {
     pub keys: Option<Placed<PathBuf>>,
     /// Which keys are trusted: ranges, both ends included.
     pub trusted_keys: Vec<Placed<(u32, u32)>>,
+    /// The key that changes by query are signed with.
+    pub control_key: Option<Placed<u32>>,
     /// The code point (DSCP) of what is sent.
     pub code_point: Option<Placed<u8>>,
     /// How many threads serve.
@@ -428,6 +430,7 @@ impl Reader<'_> {
             Directive::TrustedKeys(found) => {
                 configuration.trusted_keys.extend(found.into_iter().map(|value| Placed { value, at }));
             }
+            Directive::ControlKey(value) => configuration.control_key = Some(Placed { value, at }),
             Directive::CodePoint(value) => configuration.code_point = Some(Placed { value, at }),
             Directive::ServerThreads(value) => configuration.server_threads = value,
             Directive::Interface(value) => configuration.interfaces.push(Placed { value, at }),

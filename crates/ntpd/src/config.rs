@@ -44,13 +44,21 @@ pub(crate) enum ConfigError {
     Useless { path: String, errors: usize },
 }
 
-/// Reads the configuration and everything that is wrong with it.
-pub(crate) fn load(path: &Path) -> Result<(Configuration, Vec<Diagnostic>), ConfigError> {
+/// Reads the configuration and everything that is wrong with it. Lines that came by query hold as if they stood at
+/// the end of the file.
+pub(crate) fn load(path: &Path, lines: &[String]) -> Result<(Configuration, Vec<Diagnostic>), ConfigError> {
     let name = path.display().to_string();
     if path.is_dir() {
         return Err(ConfigError::Directory(name));
     }
-    let mut loader = |wanted: &Path| load_files(wanted, FILE_LEN_MAX);
+    let mut loader = |wanted: &Path| {
+        let mut files = load_files(wanted, FILE_LEN_MAX)?;
+        if let ([main], true) = (&mut files[..], wanted == path && !lines.is_empty()) {
+            main.content.push(b'\n');
+            main.content.extend(lines.join("\n").into_bytes());
+        }
+        Ok(files)
+    };
     ntp_conf::read(path, &mut loader).map_err(|reason| ConfigError::Unreadable { path: name, reason })
 }
 
@@ -283,7 +291,17 @@ pub(crate) fn server_rules(found: &Configuration, keys: &Arc<KeyTable>, access: 
 
 /// The access list.
 pub(crate) fn access(lines: &[Restrict], hosts: &NamedHosts) -> AccessList {
-    AccessList::new(&lines.iter().flat_map(|line| rules(line, hosts)).collect::<Vec<Rule>>())
+    AccessList::new(&all_rules(lines, hosts))
+}
+
+/// The rules of all lines, in order.
+pub(crate) fn all_rules(lines: &[Restrict], hosts: &NamedHosts) -> Vec<Rule> {
+    lines.iter().flat_map(|line| rules(line, hosts)).collect()
+}
+
+/// The key that changes by query are signed with.
+pub(crate) fn control_key(found: &Configuration) -> Option<KeyId> {
+    found.control_key.as_ref().and_then(|key| KeyId::new(key.value))
 }
 
 /// The names that `restrict` lines hold.
@@ -307,6 +325,7 @@ fn rules(line: &Restrict, hosts: &NamedHosts) -> Vec<Rule> {
         | Restrictions::NOTRUST.when(flags.notrust)
         | Restrictions::VERSION.when(flags.version)
         | Restrictions::NOMRULIST.when(flags.nomrulist)
+        | Restrictions::NOMODIFY.when(flags.nomodify)
         | Restrictions::FLAKE.when(flags.flake);
     let targets = match &line.target {
         RestrictTarget::Source => vec![RuleTarget::Source],

@@ -12,6 +12,7 @@ use ntp_conf::{At, Diagnostic, Placed, Severity, values};
 use ntp_os::notify::Notifier;
 use ntp_os::udp::Socket;
 use ntp_proto::auth::KeyTable;
+use ntp_proto::control::{Gate, Traffic};
 use ntp_proto::random::Rng;
 use ntp_proto::system::{ClockStart, System, SystemConfig};
 use ntp_proto::time::{MonoTime, Precision};
@@ -91,7 +92,7 @@ pub fn run(options: &Options) -> Exit {
 }
 
 fn prepare(options: &Options) -> Result<Prepared, StartError> {
-    let (mut found, findings) = config::load(&options.config)?;
+    let (mut found, findings) = config::load(&options.config, &[])?;
     if let Err(useless) = config::judge(&options.config, &found, &findings) {
         print_findings(&findings);
         return Err(useless.into());
@@ -250,7 +251,11 @@ fn drive(prepared: Prepared) -> Result<Driver, StartError> {
         addresses_seen: began,
         threads: 0,
         complaints: net::Complaints::default(),
-        traffic: ntp_proto::control::Traffic::default(),
+        began,
+        gate: Gate::new(began),
+        control_key: config::control_key(&found),
+        lines: Vec::new(),
+        traffic: Traffic::default(),
         late_timers: 0,
         watchdog_fed: MonoTime::ZERO,
     })

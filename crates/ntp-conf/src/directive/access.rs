@@ -32,8 +32,7 @@ pub enum RestrictTarget {
     },
 }
 
-/// The flags that something follows from. Others forbid what this daemon never does (`nomodify`, `nopeer`,
-/// `notrap`).
+/// The flags that something follows from. Others forbid what this daemon never does (`nopeer`, `notrap`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "the flags of the language, each independent")]
 pub struct RestrictFlags {
@@ -55,6 +54,8 @@ pub struct RestrictFlags {
     pub version: bool,
     /// Show no list of clients.
     pub nomrulist: bool,
+    /// No changes by queries.
+    pub nomodify: bool,
     /// Drop one request in ten.
     pub flake: bool,
 }
@@ -88,6 +89,7 @@ pub(super) fn read(words: &mut Words<'_, '_>) -> Option<Restrict> {
         notrust: has("notrust"),
         version: has("version"),
         nomrulist: has("nomrulist"),
+        nomodify: has("nomodify"),
         flake: words.has("flake"),
     };
     Some(Restrict { target, flags })

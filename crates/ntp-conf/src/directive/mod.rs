@@ -70,6 +70,8 @@ pub enum Directive {
     Keys(String),
     /// `trustedkey`: ranges of numbers, both ends included.
     TrustedKeys(Vec<(u32, u32)>),
+    /// `controlkey`.
+    ControlKey(u32),
     /// `dscp`.
     CodePoint(u8),
     /// `server-threads`.
@@ -145,6 +147,7 @@ fn act(words: &mut Words<'_, '_>) -> Option<Directive> {
         "mru" => Some(Directive::Mru(service::read_mru(words))),
         "keys" => words.argument(0).map(|path| Directive::Keys(path.to_owned())),
         "trustedkey" => Some(Directive::TrustedKeys(service::read_trusted_keys(words))),
+        "controlkey" => words.whole_argument(0).filter(|key| *key != 0).map(Directive::ControlKey),
         "dscp" => words.whole_argument(0).map(Directive::CodePoint),
         "server-threads" => service::read_server_threads(words).map(Directive::ServerThreads),
         _ => None,

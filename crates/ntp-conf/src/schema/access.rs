@@ -19,8 +19,7 @@ const FLAGS: &[Setting] = &[
     Setting::flag("version", "answers only the present version of the protocol"),
     Setting::flag("flake", "drops one packet of ten, for tests"),
     Setting::flag("mssntp", "signs for Windows domains").accepted(),
-    Setting::flag("nomodify", "no changes by query, which nobody may make here")
-        .treated(Treatment::Satisfied),
+    Setting::flag("nomodify", "no changes by queries, signed or not"),
     Setting::flag("nomrulist", "no list of clients"),
     Setting::flag("nopeer", "no associations by unknown peers").treated(Treatment::Satisfied),
     Setting::flag("notrap", "no traps").treated(Treatment::Satisfied),
@@ -114,7 +113,11 @@ pub(super) const ENTRIES: &[Entry] = &[
     .without("auto"),
     Entry::new("keys", &[PATH], "file of symmetric keys"),
     Entry::new("trustedkey", &[Argument::Keys], "which keys are trusted"),
-    Entry::new("controlkey", &[Argument::Needed("KEY", KEY)], "key for changes through mode 6").accepted(),
+    Entry::new(
+        "controlkey",
+        &[Argument::Needed("KEY", KEY)],
+        "key that queries are signed with that list or change something",
+    ),
     Entry::new("requestkey", &[Argument::Needed("KEY", KEY)], "key for changes through mode 7").accepted(),
     Entry::new("nts", &[], "parameters of Network Time Security")
         .needing(&[

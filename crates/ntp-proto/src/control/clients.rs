@@ -329,6 +329,17 @@ mod tests {
         (table, rules)
     }
 
+    #[derive(Debug)]
+    struct Nothing;
+    impl super::super::Lists for Nothing {
+        fn interfaces(&self) -> Vec<super::super::InterfaceRow> {
+            Vec::new()
+        }
+        fn rules(&self) -> Vec<Rule> {
+            Vec::new()
+        }
+    }
+
     fn now() -> Reading {
         Reading {
             mono: MonoTime::from_nanos(60_000_000_000),
@@ -349,6 +360,8 @@ mod tests {
             statistics: &statistics,
             buffers: 1,
             nonce_key: (7, 8),
+            control_key: None,
+            lists: &Nothing,
         })
     }
 

@@ -1,13 +1,19 @@
 //! Mode 6, the control protocol (RFC 9327), both ends of it.
 //!
-//! `message.rs` is the packet, `status.rs` the status words, `variables.rs` the names and their
-//! values, `respond.rs` the daemon's side, `clients.rs` its list of clients, `reassembly.rs` and `items.rs` the client's.
+//! `message.rs` is the packet, `authentication.rs` its code, `status.rs` the status words, `schema.rs` the names of
+//! the variables, `variables/` their values, `statistics.rs` what is counted. `respond.rs` is the daemon's side, with
+//! `gate.rs` how much it says, `clients.rs` and `nonce.rs` the list of clients, `ordered.rs` other lists, and
+//! `lines.rs` how text is broken; `reassembly.rs` and `items.rs` are the client's.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
+mod authentication;
 mod clients;
+mod gate;
 mod items;
+mod lines;
 mod message;
 mod nonce;
+mod ordered;
 mod reassembly;
 mod respond;
 pub mod schema;
@@ -15,9 +21,11 @@ mod statistics;
 mod status;
 mod variables;
 
+pub use gate::Gate;
 pub use items::{Item, parse_items};
 pub use message::{CONTROL_HEADER_LEN, ControlHeader, ControlMessage, ErrorCode, FRAGMENT_LEN_MAX, Opcode};
+pub use ordered::{InterfaceRow, Lists};
 pub use reassembly::{Reassembly, ReassemblyError, Response};
-pub use respond::{Asker, Identity, respond};
+pub use respond::{Asker, Configure, Identity, Reaction, respond};
 pub use statistics::{Kernel, Pulse, Statistics, Traffic};
 pub use status::{PeerStatus, SystemStatus, peer_status, system_status};

@@ -1,19 +1,25 @@
 //! The daemon's side: one request in, a bounded number of packets out.
 //!
 //! What makes no sense as a request gets no answer; what makes sense and cannot be had gets an
-//! error of twelve bytes. Only reading is implemented.
+//! error of twelve bytes.
 
 use alloc::sync::Arc;
 use core::net::SocketAddr;
 
 use crate::association::AssociationId;
+use crate::auth::{KeyId, KeyTable, SharedKey};
 use crate::server::{ClientList, Restrictions, ServerRules};
 use crate::system::{PeerKind, PeerSnapshot, Snapshot};
 use crate::time::Reading;
+use crate::wire::Leap;
 
+use super::authentication;
 use super::clients::{self, Refused};
+use super::gate::Gate;
+use super::lines::Lines;
 use super::message::{ControlHeader, ControlMessage, ErrorCode, FRAGMENT_LEN_MAX, Opcode};
 use super::nonce;
+use super::ordered::{self, Lists};
 use super::schema::{self, Variable};
 use super::statistics::Statistics;
 use super::status::{peer_status, system_status};
@@ -21,9 +27,6 @@ use super::variables::{self, Facts};
 
 /// More names than anyone has reason to ask for at once.
 const NAMES_MAX: usize = 256;
-
-/// Column after which a line of variables is broken (RFC 9327 §4, as ntpd does).
-const LINE_LEN_MAX: usize = 72;
 
 /// What the responder says of the program and machine it runs on.
 #[derive(Clone, Copy, Debug)]
@@ -55,42 +58,126 @@ pub struct Asker<'a> {
     pub buffers: u64,
     /// A secret of this run.
     pub nonce_key: (u64, u64),
+    /// The key that changes must be signed with (`controlkey`).
+    pub control_key: Option<KeyId>,
+    /// What else can be listed.
+    pub lists: &'a dyn Lists,
 }
 
-/// Answers one mode 6 datagram; no packets at all mean silence.
+/// What comes of a datagram of mode 6.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reaction {
+    /// These packets; none is silence.
+    Answer(Vec<Vec<u8>>),
+    /// Somebody who may do so wants a line of configuration in force.
+    Configure(Configure),
+}
+
+/// A line of configuration to put in force, and whom to tell what came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Configure {
+    /// The line.
+    pub text: String,
+    /// The key that it was signed with.
+    pub key: KeyId,
+    header: ControlHeader,
+    leap: Leap,
+    status: u16,
+}
+
+impl Configure {
+    /// The answer, which says in words what came of it.
+    pub fn answer(&self, words: &str, keys: &KeyTable) -> Vec<Vec<u8>> {
+        let ascii = |c: char| if matches!(c, ' '..='~' | '\n') { c } else { '?' };
+        let text: String = words.chars().map(ascii).collect::<String>().replace('\n', "\r\n") + "\r\n";
+        let data = text.as_bytes();
+        let data = data.get(..FRAGMENT_LEN_MAX).unwrap_or(data);
+        finish(fragments(&self.header.reply(self.leap, self.status), data), keys.trusted(self.key))
+    }
+}
+
+/// Answers one mode 6 datagram.
 pub fn respond(
     snapshot: &Snapshot,
     identity: &Identity<'_>,
     asker: &Asker<'_>,
+    gate: &mut Gate,
     datagram: &[u8],
-) -> Vec<Vec<u8>> {
-    let Some(message) = ControlMessage::parse(datagram) else { return Vec::new() };
+) -> Reaction {
+    let silence = Reaction::Answer(Vec::new());
+    let Some(message) = ControlMessage::parse(datagram).filter(is_request) else { return silence };
+    let (from, now) = (asker.from.ip(), identity.now.mono);
+    if !gate.is_open(from, now) {
+        return silence;
+    }
     let header = &message.header;
-    if header.response || header.error || header.more || header.offset != 0 {
-        return Vec::new();
-    }
     let leap = snapshot.system.reference.leap;
-    if !message.complete {
-        return vec![ControlMessage::write(&header.refusal(leap, ErrorCode::BadFormat), &[])];
-    }
-    match answer(snapshot, identity, asker, &message) {
-        Ok((status, data)) => fragments(&header.reply(leap, status), &data),
+    let count = usize::from(header.count);
+    let proof = authentication::prove(datagram, count, &asker.rules.keys, asker.control_key, from);
+    let signer = proof.map(|(key, _)| key);
+    let answer = if message.complete {
+        answer(snapshot, identity, asker, &message, signer.is_some(), gate)
+    } else {
+        Err(ErrorCode::BadFormat.into())
+    };
+    let packets = match answer {
+        Ok(Answer::Data(status, data)) => fragments(&header.reply(leap, status), &data),
+        Ok(Answer::Configure(status)) => {
+            // The same words again are somebody else's.
+            if let Some((key, code)) = proof
+                && gate.is_first(code, now)
+            {
+                let text = String::from_utf8_lossy(message.data);
+                let text = text.trim_end_matches('\0').trim().to_owned();
+                return Reaction::Configure(Configure { text, key: key.id, header: *header, leap, status });
+            }
+            vec![ControlMessage::write(&header.refusal(leap, ErrorCode::Permission), &[])]
+        }
         Err(Refused::With(code)) => vec![ControlMessage::write(&header.refusal(leap, code), &[])],
         Err(Refused::Unproven) => Vec::new(),
-    }
+    };
+    let packets = finish(packets, signer);
+    let admitted = gate.admits(from, &packets, signer.is_some(), now);
+    Reaction::Answer(if admitted { packets } else { Vec::new() })
 }
 
-/// The status word and data of an answer.
+/// Requests are no answers, and no fragments.
+const fn is_request(message: &ControlMessage<'_>) -> bool {
+    let header = &message.header;
+    !(header.response || header.error || header.more) && header.offset == 0
+}
+
+/// Signs what answers a signed request.
+fn finish(mut packets: Vec<Vec<u8>>, signer: Option<&SharedKey>) -> Vec<Vec<u8>> {
+    if let Some(key) = signer {
+        for packet in &mut packets {
+            authentication::sign(packet, key);
+        }
+    }
+    packets
+}
+
+/// What a request gets.
+enum Answer {
+    /// A status word and data.
+    Data(u16, Vec<u8>),
+    /// What comes of its words; with this status word.
+    Configure(u16),
+}
+
 fn answer(
     snapshot: &Snapshot,
     identity: &Identity<'_>,
     asker: &Asker<'_>,
     message: &ControlMessage<'_>,
-) -> Result<(u16, Vec<u8>), Refused> {
+    is_signed: bool,
+    gate: &mut Gate,
+) -> Result<Answer, Refused> {
     let peer = match AssociationId::new(message.header.association) {
         None => None,
         Some(id) => Some(snapshot.peers.iter().find(|peer| peer.id == id).ok_or(ErrorCode::BadAssociation)?),
     };
+    let now = identity.now;
     let status = peer.map_or_else(|| system_status(snapshot), peer_status);
     let data = match (message.header.opcode, peer) {
         (Opcode::ReadStatus, None) => associations(snapshot),
@@ -100,22 +187,32 @@ fn answer(
             render(&names(message.data)?, schema::SYSTEM, |name| variables::system(name, &facts))?
         }
         (Opcode::ReadVariables, Some(peer)) => peer_variables(&names(message.data)?, peer, identity)?,
-        (Opcode::ReadClients, _) => clients::list(asker, identity.now, message.data)?,
-        (Opcode::RequestNonce, _) => format!("{}\r\n", nonce::of(asker, identity.now.mono)).into_bytes(),
+        (Opcode::ReadClients, _) => {
+            let list = clients::list(asker, now, message.data)?;
+            gate.prove(asker.from.ip(), now.mono);
+            list
+        }
+        (Opcode::RequestNonce, _) => format!("{}\r\n", nonce::of(asker, now.mono)).into_bytes(),
         (Opcode::Other(0), _) => Vec::new(),
         (Opcode::ReadClock, wanted) => {
             let clock = clock(snapshot, wanted).ok_or(ErrorCode::BadAssociation)?;
             let data = render(&names(message.data)?, schema::CLOCK, |name| variables::clock(name, clock))?;
             // No events, and nothing wrong.
-            return Ok((0, data));
+            return Ok(Answer::Data(0, data));
         }
-        // Writing, configuring and listing interfaces need a key, and there is none.
+        (Opcode::ReadOrdered, _) if is_signed => {
+            ordered::list(message.data, asker.lists, now.mono).ok_or(ErrorCode::UnknownVariable)?
+        }
+        (Opcode::Configure, _) if is_signed && !asker.restrictions.has(Restrictions::NOMODIFY) => {
+            return Ok(Answer::Configure(status));
+        }
+        // These need a key, or are never done.
         (Opcode::Configure | Opcode::ReadOrdered | Opcode::Other(3 | 5 | 9), _) => {
             return Err(ErrorCode::Permission.into());
         }
         (Opcode::Other(_), _) => return Err(ErrorCode::BadOpcode.into()),
     };
-    Ok((status, data))
+    Ok(Answer::Data(status, data))
 }
 
 /// Numbers and status words of all associations.
@@ -186,34 +283,6 @@ fn render(
     Ok(lines.finish())
 }
 
-/// Items separated by commas, broken into lines.
-#[derive(Default)]
-struct Lines {
-    text: String,
-    column: usize,
-}
-
-impl Lines {
-    fn push(&mut self, item: &str) {
-        if !self.text.is_empty() {
-            let wanted = self.column.saturating_add(item.len()).saturating_add(2);
-            let (separator, column) =
-                if wanted > LINE_LEN_MAX { (",\r\n", 0) } else { (", ", self.column.saturating_add(2)) };
-            self.text.push_str(separator);
-            self.column = column;
-        }
-        self.text.push_str(item);
-        self.column = self.column.saturating_add(item.len());
-    }
-
-    fn finish(mut self) -> Vec<u8> {
-        if !self.text.is_empty() {
-            self.text.push_str("\r\n");
-        }
-        self.text.into_bytes()
-    }
-}
-
 /// Cuts an answer into packets.
 fn fragments(header: &ControlHeader, data: &[u8]) -> Vec<Vec<u8>> {
     if data.is_empty() {
@@ -232,6 +301,8 @@ fn fragments(header: &ControlHeader, data: &[u8]) -> Vec<Vec<u8>> {
 mod tests {
     use super::super::{Reassembly, ReassemblyError, parse_items};
     use super::*;
+    use crate::auth::{Algorithm, Key};
+    use crate::server::{Prefix, Rule, RuleTarget};
     use crate::system::{ClockStart, SourceConfig, SourceKind, System, SystemConfig, Target};
     use crate::time::{Frequency, MonoTime, NtpTimestamp, Precision};
     use proptest::prelude::*;
@@ -273,20 +344,72 @@ mod tests {
         System::new(config, start, Box::new(Fixed)).snapshot(now().mono)
     }
 
+    #[derive(Debug)]
+    struct Two;
+    impl Lists for Two {
+        fn interfaces(&self) -> Vec<ordered::InterfaceRow> {
+            let row = |address: &str, name: &str| ordered::InterfaceRow {
+                address: address.parse().unwrap(),
+                name: name.to_owned(),
+                flags: 0x81,
+                received: 5,
+                sent: 4,
+                unsent: 1,
+                peers: 2,
+                since: MonoTime::ZERO,
+            };
+            vec![row("0.0.0.0:123", "v4wildcard"), row("[fe80::1%2]:123", "et\"h\x1b0")]
+        }
+        fn rules(&self) -> Vec<Rule> {
+            let rule = |address: &str, length, restrictions| Rule {
+                target: RuleTarget::Prefix(Prefix::of_length(address.parse().unwrap(), length).unwrap()),
+                restrictions,
+            };
+            let closed = Restrictions::KOD | Restrictions::LIMITED | Restrictions::NOQUERY;
+            vec![rule("::", 0, closed), rule("0.0.0.0", 0, closed), rule("127.0.0.1", 32, Restrictions::NONE)]
+        }
+    }
+
+    /// Key 1 is for changes; key 2 is known as well.
+    fn keys() -> Arc<KeyTable> {
+        let key = |number| SharedKey {
+            id: KeyId::new(number).unwrap(),
+            key: Key::new(Algorithm::Sha1, b"secret"),
+            from: Vec::new(),
+            trusted: true,
+        };
+        Arc::new(KeyTable::new(vec![key(1), key(2)]))
+    }
+
     fn ask(snapshot: &Snapshot, datagram: &[u8]) -> Vec<Vec<u8>> {
+        match react(snapshot, &mut Gate::new(MonoTime::ZERO), "127.0.0.1:5000", Restrictions::NONE, datagram)
+        {
+            Reaction::Answer(packets) => packets,
+            Reaction::Configure(line) => panic!("{line:?}"),
+        }
+    }
+
+    fn react(
+        snapshot: &Snapshot,
+        gate: &mut Gate,
+        from: &str,
+        restrictions: Restrictions,
+        datagram: &[u8],
+    ) -> Reaction {
         let identity = Identity { version: "ntpd 5", processor: "x86_64", system: "Linux/6", now: now() };
-        let from = "127.0.0.1:5000".parse().unwrap();
-        let rules = ServerRules::default();
+        let rules = ServerRules { keys: keys(), ..ServerRules::default() };
         let asker = Asker {
-            from,
-            restrictions: Restrictions::NONE,
+            from: from.parse().unwrap(),
+            restrictions,
             clients: &[],
             rules: &rules,
             statistics: &Statistics::default(),
             buffers: 1,
             nonce_key: (1, 2),
+            control_key: KeyId::new(1),
+            lists: &Two,
         };
-        respond(snapshot, &identity, &asker, datagram)
+        respond(snapshot, &identity, &asker, gate, datagram)
     }
 
     fn whole(
@@ -388,6 +511,82 @@ mod tests {
         let mut padded = ControlMessage::write(&ControlHeader::request(Opcode::ReadVariables, 7, 0), &[]);
         padded.resize(576, 0);
         assert!(ask(&snapshot, &padded)[0].len() > 12);
+    }
+
+    fn signed(opcode: Opcode, data: &[u8], number: u32) -> Vec<u8> {
+        let mut packet = ControlMessage::write(&ControlHeader::request(opcode, 7, 0), data);
+        authentication::sign(&mut packet, keys().trusted(KeyId::new(number).unwrap()).unwrap());
+        packet
+    }
+
+    #[test]
+    fn lists_are_for_who_signs_with_the_right_key() {
+        let snapshot = snapshot_of(1);
+        let text = |packets: Vec<Vec<u8>>| {
+            // Signed as well, after being filled up.
+            let message = ControlMessage::parse(&packets[0]).unwrap();
+            let count = message.data.len();
+            let from = [127, 0, 0, 1].into();
+            assert!(authentication::prove(&packets[0], count, &keys(), KeyId::new(1), from).is_some());
+            String::from_utf8(message.data.to_vec()).unwrap()
+        };
+        let rows = text(ask(&snapshot, &signed(Opcode::ReadOrdered, b"", 1)));
+        for part in ["addr.0=0.0.0.0:123, bcast.0=,", "name.1=\"eth0\"", "rx.1=5", "addr.1=[fe80::1%2]:123"] {
+            assert!(rows.contains(part), "{part}: {rows}");
+        }
+        let rules = text(ask(&snapshot, &signed(Opcode::ReadOrdered, b"addr_restrictions", 1)));
+        for part in ["addr.0=127.0.0.1,", "flags.0=,", "mask.1=0.0.0.0,", "flags.2=noquery limited kod\r\n"] {
+            assert!(rules.contains(part), "{part}: {rules}");
+        }
+        let refused =
+            |packet: &[u8]| ControlMessage::parse(&ask(&snapshot, packet)[0]).unwrap().header.status;
+        assert_eq!(refused(&signed(Opcode::ReadOrdered, b"ifstats", 2)), 0x0100);
+        assert_eq!(refused(&signed(Opcode::ReadOrdered, b"nosuch", 1)), 0x0500);
+        let unsigned = ControlMessage::write(&ControlHeader::request(Opcode::ReadOrdered, 7, 0), b"ifstats");
+        assert_eq!(refused(&unsigned), 0x0100);
+    }
+
+    #[test]
+    fn a_signed_line_is_put_in_force_once() {
+        // CVE-2015-5196, 2015-7703, 2017-6463: nobody else's, and nowhere that forbids it.
+        let snapshot = snapshot_of(1);
+        let mut gate = Gate::new(MonoTime::ZERO);
+        let packet = signed(Opcode::Configure, b"restrict 192.0.2.1 ignore", 1);
+        let (here, none) = ("127.0.0.1:5000", Restrictions::NONE);
+        let Reaction::Configure(line) = react(&snapshot, &mut gate, here, none, &packet) else { panic!() };
+        assert_eq!((line.text.as_str(), line.key.number()), ("restrict 192.0.2.1 ignore", 1));
+        let answer = &line.answer("Config Succeeded", &keys())[0];
+        let message = ControlMessage::parse(answer).unwrap();
+        assert_eq!((message.data, message.header.opcode), (&b"Config Succeeded\r\n"[..], Opcode::Configure));
+        let refused = |gate: &mut Gate, from: &str, restrictions, packet: &[u8]| match react(
+            &snapshot,
+            gate,
+            from,
+            restrictions,
+            packet,
+        ) {
+            Reaction::Answer(packets) => ControlMessage::parse(&packets[0]).unwrap().header.status,
+            Reaction::Configure(line) => panic!("{line:?}"),
+        };
+        // Replayed; where nothing may be changed; with another key.
+        assert_eq!(refused(&mut gate, here, none, &packet), 0x0100);
+        let other = signed(Opcode::Configure, b"restrict 192.0.2.2 ignore", 1);
+        assert_eq!(refused(&mut gate, "192.0.2.9:5", Restrictions::NOMODIFY, &other), 0x0100);
+        let wrong = signed(Opcode::Configure, b"restrict 192.0.2.3 ignore", 2);
+        assert_eq!(refused(&mut gate, here, none, &wrong), 0x0100);
+    }
+
+    #[test]
+    fn strangers_get_no_more_than_their_share() {
+        let snapshot = snapshot_of(1);
+        let mut gate = Gate::new(MonoTime::ZERO);
+        let asked = ControlMessage::write(&ControlHeader::request(Opcode::ReadStatus, 1, 0), &[]);
+        let mut answers = |from: &str| {
+            let reactions = (0..100).map(|_| react(&snapshot, &mut gate, from, Restrictions::NONE, &asked));
+            reactions.filter(|reaction| *reaction != Reaction::Answer(Vec::new())).count()
+        };
+        assert_eq!(answers("192.0.2.9:5"), 64);
+        assert_eq!(answers("127.0.0.1:5"), 100);
     }
 
     #[test]

@@ -369,6 +369,12 @@ impl System {
         self.members.values().map(|member| member.association.remote().ip().to_canonical()).collect()
     }
 
+    /// The addresses here that sources answer to, once for each that has answered.
+    pub fn local_addresses(&self) -> impl Iterator<Item = IpAddr> {
+        let servers = self.members.values().filter_map(|member| member.association.state().server());
+        servers.map(|server| server.local.ip().to_canonical())
+    }
+
     /// The daemon is about to end: remembers the frequency, and leaves the clock running with it
     /// rather than in the middle of a slew.
     pub fn shut_down(&mut self, now: MonoTime) {

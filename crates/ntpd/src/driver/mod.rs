@@ -3,6 +3,7 @@
 //!
 //! `serving.rs` answers clients and queries, `reload.rs` reads the configuration anew.
 
+mod control;
 mod reload;
 mod serving;
 
@@ -14,7 +15,8 @@ use std::time::Duration;
 use ntp_conf::directive::{InterfaceRule, Restrict};
 use ntp_os::notify::Notifier;
 use ntp_proto::association::AssociationId;
-use ntp_proto::control::Traffic;
+use ntp_proto::auth::KeyId;
+use ntp_proto::control::{Gate, Traffic};
 use ntp_proto::estimator::Memory;
 use ntp_proto::system::{Action, ClockReport, Event, HostAddress, Outcome, Received, System};
 use ntp_proto::time::{Frequency, MonoTime};
@@ -87,6 +89,14 @@ pub(crate) struct Driver {
     pub(crate) complaints: Complaints,
     /// When the machine's addresses were last looked at.
     pub(crate) addresses_seen: MonoTime,
+    /// When the daemon started.
+    pub(crate) began: MonoTime,
+    /// How much mode 6 says to whom.
+    pub(crate) gate: Gate,
+    /// The key that changes by query are signed with.
+    pub(crate) control_key: Option<KeyId>,
+    /// Lines of configuration that came by query.
+    pub(crate) lines: Vec<String>,
     /// Datagrams and wake-ups, for whoever asks.
     pub(crate) traffic: Traffic,
     /// How often a timer came late.
@@ -268,7 +278,7 @@ impl Driver {
                     self.traffic.useful_wakeups += u64::from(number == 0);
                     let bytes = buffer.get(..arrival.length).unwrap_or_default();
                     match origin {
-                        Origin::Service(_) => self.serve(origin, bytes, &arrival)?,
+                        Origin::Service(address) => self.serve(address, bytes, &arrival)?,
                         Origin::Source(association) => {
                             let arrived = self.clock.at_stamp(arrival.stamp)?;
                             let Some(local) = self.sockets.local_address(association) else { break };

@@ -57,7 +57,7 @@ impl Settled {
 impl Driver {
     /// Reads the configuration anew. If it cannot be read, what was in force stays so.
     pub(super) fn reload(&mut self) {
-        let (mut found, findings) = match config::load(&self.options.config) {
+        let (mut found, findings) = match config::load(&self.options.config, &self.lines) {
             Ok(read) => read,
             Err(reason) => {
                 error!("the configuration is not read anew: {reason}");
@@ -88,6 +88,7 @@ impl Driver {
         let mut access = config::access(&self.restrictions, &self.hosts);
         access.set_sources(self.system.source_addresses());
         self.service.set_rules(config::server_rules(&found, &keys, access));
+        self.control_key = config::control_key(&found);
         self.interfaces = values(&found.interfaces);
         self.listen();
         let settled = Settled::of(&found);

@@ -3,8 +3,7 @@
 use std::net::SocketAddr;
 
 use ntp_os::udp::Arrival;
-use ntp_proto::control::{Asker, Identity, Statistics, respond};
-use ntp_proto::server::{Request, Restrictions, Verdict};
+use ntp_proto::server::{Request, Verdict};
 use ntp_proto::time::MonoTime;
 use tracing::{debug, trace, warn};
 
@@ -15,10 +14,10 @@ use crate::net::{self, Origin};
 use crate::serve::{Question, Service};
 
 impl Driver {
-    /// Answers a datagram that came to the main loop.
+    /// Answers a datagram that came to the main loop, at one of its addresses.
     pub(super) fn serve(
         &mut self,
-        origin: Origin,
+        address: SocketAddr,
         bytes: &[u8],
         arrival: &Arrival,
     ) -> Result<(), ClockError> {
@@ -26,15 +25,15 @@ impl Driver {
         let waited = clock::now()?.since(received.mono);
         let (received, at) = (received.system, received.mono);
         let request = Request { bytes, from: arrival.from, received, at, waited };
-        match self.service.respond(self.system.reference(), &request)? {
+        match self.service.respond(address, self.system.reference(), &request)? {
             Verdict::Answer(mut reply) => {
                 reply.seal(self.clock.read()?.system, &self.service.rules().keys);
-                self.reply(origin, reply.as_bytes(), arrival);
+                self.reply(address, reply.as_bytes(), arrival);
             }
             Verdict::Control(restrictions) => {
                 for packet in self.explain(bytes, arrival.from, restrictions)? {
                     self.traffic.sent += 1;
-                    self.reply(origin, &packet, arrival);
+                    self.reply(address, &packet, arrival);
                 }
             }
             Verdict::Silence(reason) => trace!("{}: no answer: {reason:?}", arrival.from),
@@ -55,39 +54,8 @@ impl Driver {
         Ok(())
     }
 
-    /// What a query gets for an answer.
-    fn explain(
-        &self,
-        bytes: &[u8],
-        from: SocketAddr,
-        restrictions: Restrictions,
-    ) -> Result<Vec<Vec<u8>>, ClockError> {
-        let now = self.clock.read()?;
-        let identity = Identity {
-            version: &self.names.version,
-            processor: &self.names.processor,
-            system: &self.names.system,
-            now,
-        };
-        let asker = Asker {
-            from,
-            restrictions,
-            clients: &self.service.clients(),
-            rules: &self.service.rules(),
-            statistics: &Statistics {
-                counts: self.service.counts(),
-                kernel: self.clock.kernel(),
-                io: self.traffic,
-                late_timers: self.late_timers,
-            },
-            buffers: self.service.buffers(),
-            nonce_key: self.nonce_key,
-        };
-        Ok(respond(&self.system.snapshot(now.mono), &identity, &asker, bytes))
-    }
-
-    fn reply(&mut self, origin: Origin, packet: &[u8], arrival: &Arrival) {
-        if let Err(reason) = self.sockets.reply(origin, packet, arrival) {
+    fn reply(&mut self, address: SocketAddr, packet: &[u8], arrival: &Arrival) {
+        if let Err(reason) = self.sockets.reply(Origin::Service(address), packet, arrival) {
             self.traffic.unsent += 1;
             debug!("{}: cannot be answered: {reason}", arrival.from);
         }
@@ -147,7 +115,7 @@ impl Driver {
         let threads = self.service.take_stock(now);
         self.threads = threads;
         if threads > 0 && !self.service.has_threads() {
-            if Service::can_serve(self.sockets.served()) {
+            if Service::can_serve(self.sockets.served().len()) {
                 let sockets = self.sockets.take_service();
                 self.service.start(sockets, threads);
             }

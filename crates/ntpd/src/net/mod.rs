@@ -71,9 +71,9 @@ impl Sockets {
         Ok(Self { service, sources: BTreeMap::new(), code_point })
     }
 
-    /// How many addresses are listened on.
-    pub(crate) fn served(&self) -> usize {
-        self.service.len()
+    /// The addresses that are listened on.
+    pub(crate) fn served(&self) -> impl ExactSizeIterator<Item = SocketAddr> {
+        self.service.keys().copied()
     }
 
     /// Whether an address is listened on.

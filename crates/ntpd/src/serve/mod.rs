@@ -6,7 +6,7 @@
 mod pace;
 mod worker;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -82,7 +82,8 @@ pub(crate) struct Service {
     began: MonoTime,
     /// The clients of the main loop; none as long as nobody has asked.
     table: Option<ClientTable>,
-    counters: Counters,
+    /// What became of datagrams that came to the main loop, by the address that they came to.
+    counters: BTreeMap<SocketAddr, Counters>,
     workers: Vec<Worker>,
     /// What threads counted that have ended.
     retired: Counts,
@@ -119,7 +120,7 @@ impl Service {
             code_point: plan.code_point,
             began,
             table: None,
-            counters: Counters::default(),
+            counters: BTreeMap::new(),
             workers: Vec::new(),
             retired: Counts::default(),
             counted: (began, 0),
@@ -149,15 +150,20 @@ impl Service {
         Arc::clone(&self.shared.published.load().rules)
     }
 
-    /// What becomes of a datagram that came to the main loop.
-    pub(crate) fn respond(&mut self, reference: &Reference, request: &Request<'_>) -> io::Result<Verdict> {
+    /// What becomes of a datagram that came to the main loop, at one of its addresses.
+    pub(crate) fn respond(
+        &mut self,
+        address: SocketAddr,
+        reference: &Reference,
+        request: &Request<'_>,
+    ) -> io::Result<Verdict> {
         let table = match &mut self.table {
             Some(table) => table,
             None => self.table.insert(new_table(self.list_size, 1, self.began)?),
         };
         let rules = &self.shared.published.load().rules;
         let verdict = respond(reference, rules, table, request);
-        self.counters.note(&verdict, request.bytes);
+        self.counters.entry(address).or_default().note(&verdict, request.bytes);
         Ok(verdict)
     }
 
@@ -172,8 +178,22 @@ impl Service {
 
     /// What has become of all datagrams so far.
     pub(crate) fn counts(&self) -> Counts {
-        let all = self.workers.iter().map(|worker| worker.counters.read());
-        all.fold(self.retired.plus(&self.counters.read()), |sum, counts| sum.plus(&counts))
+        let threads = self.workers.iter().map(|worker| worker.counters.read());
+        let all = threads.chain(self.counters.values().map(Counters::read));
+        all.fold(self.retired, |sum, counts| sum.plus(&counts))
+    }
+
+    /// The same of what came to one address, as far as it is still served in the same way.
+    pub(crate) fn counts_of(&self, address: SocketAddr) -> Counts {
+        let threads = self.workers.iter().filter(|worker| worker.address == address);
+        let threads = threads.map(|worker| worker.counters.read());
+        let all = threads.chain(self.counters.get(&address).map(Counters::read));
+        all.fold(Counts::default(), |sum, counts| sum.plus(&counts))
+    }
+
+    /// The addresses that threads serve.
+    pub(crate) fn addresses(&self) -> BTreeSet<SocketAddr> {
+        self.workers.iter().map(|worker| worker.address).collect()
     }
 
     /// Buffers for datagrams: each thread has its own.

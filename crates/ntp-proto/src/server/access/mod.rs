@@ -72,8 +72,18 @@ impl Prefix {
         v4 == self.v4 && bits & self.mask == self.bits
     }
 
+    /// Its first address.
+    pub fn address(&self) -> IpAddr {
+        narrow(self.bits, self.v4)
+    }
+
+    /// Its mask.
+    pub fn mask(&self) -> IpAddr {
+        narrow(self.mask, self.v4)
+    }
+
     /// How many bits it fixes: the more, the more specific.
-    fn length(&self) -> u8 {
+    pub fn length(&self) -> u8 {
         u8::try_from(self.mask.count_ones()).unwrap_or(u8::MAX)
     }
 
@@ -82,6 +92,14 @@ impl Prefix {
         let spare = if self.v4 { V4_SPARE_BITS } else { 0 };
         let contiguous = (self.mask << spare).leading_ones() == self.mask.count_ones();
         contiguous.then(|| Net { first: self.bits << spare, length: self.length(), restrictions })
+    }
+}
+
+/// The contrary of [`widen`].
+fn narrow(bits: u128, v4: bool) -> IpAddr {
+    match u32::try_from(bits & u128::from(u32::MAX)) {
+        Ok(low) if v4 => IpAddr::V4(low.into()),
+        _ => IpAddr::V6(bits.into()),
     }
 }
 

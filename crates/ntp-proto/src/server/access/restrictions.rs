@@ -7,17 +7,18 @@ use core::ops::{BitOr, BitOrAssign};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Restrictions(u16);
 
-/// The flags by the names they have in ntp.conf.
-const NAMES: [(Restrictions, &str); 10] = [
+/// The flags by the names they have in ntp.conf, in the order in which ntpd lists them.
+const NAMES: [(Restrictions, &str); 11] = [
+    (Restrictions::NTPPORT, "ntpport"),
     (Restrictions::IGNORE, "ignore"),
     (Restrictions::NOSERVE, "noserve"),
-    (Restrictions::NOQUERY, "noquery"),
-    (Restrictions::NTPPORT, "ntpport"),
-    (Restrictions::LIMITED, "limited"),
-    (Restrictions::KOD, "kod"),
     (Restrictions::NOTRUST, "notrust"),
-    (Restrictions::VERSION, "version"),
+    (Restrictions::NOQUERY, "noquery"),
+    (Restrictions::NOMODIFY, "nomodify"),
     (Restrictions::NOMRULIST, "nomrulist"),
+    (Restrictions::LIMITED, "limited"),
+    (Restrictions::VERSION, "version"),
+    (Restrictions::KOD, "kod"),
     (Restrictions::FLAKE, "flake"),
 ];
 
@@ -44,6 +45,8 @@ impl Restrictions {
     pub const NOMRULIST: Self = Self(1 << 8);
     /// One request in ten is dropped, for tests.
     pub const FLAKE: Self = Self(1 << 9);
+    /// Nothing may be changed by mode 6, signed or not.
+    pub const NOMODIFY: Self = Self(1 << 10);
 
     /// Whether all of `flags` are set.
     pub const fn has(self, flags: Self) -> bool {
@@ -56,15 +59,21 @@ impl Restrictions {
         if set { self } else { Self::NONE }
     }
 
+    /// The names of those that are set.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        NAMES.iter().filter(move |(flag, _)| self.has(*flag)).map(|(_, name)| *name)
+    }
+
     /// The flags as ntpd's mode 6 shows them (`rstr`, the numbers of ntp 4.2.8's `RES_` constants).
     pub const fn to_mode6(self) -> u16 {
-        const NUMBERS: [(Restrictions, u16); 9] = [
+        const NUMBERS: [(Restrictions, u16); 10] = [
             (Restrictions::IGNORE, 0x0001),
             (Restrictions::NOSERVE, 0x0002),
             (Restrictions::NOTRUST, 0x0004),
             (Restrictions::VERSION, 0x0008),
             (Restrictions::LIMITED, 0x0020),
             (Restrictions::NOQUERY, 0x0040),
+            (Restrictions::NOMODIFY, 0x0080),
             (Restrictions::KOD, 0x0400),
             (Restrictions::FLAKE, 0x1000),
             (Restrictions::NOMRULIST, 0x2000),
@@ -96,7 +105,6 @@ impl BitOrAssign for Restrictions {
 
 impl fmt::Debug for Restrictions {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = NAMES.iter().filter(|(flag, _)| self.has(*flag)).map(|(_, name)| name);
-        formatter.debug_set().entries(names).finish()
+        formatter.debug_set().entries(self.names()).finish()
     }
 }

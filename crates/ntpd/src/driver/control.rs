@@ -1,0 +1,189 @@
+//! Queries of mode 6: what the daemon knows, for `ntp_proto::control` to answer from, and lines of configuration that
+//! come by query.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+
+use ntp_conf::directive::{Directive, Switch, interpret};
+use ntp_conf::{Document, Severity};
+use ntp_proto::control::{Asker, Configure, Identity, InterfaceRow, Lists, Reaction, Statistics, respond};
+use ntp_proto::server::{Outcome, Restrictions, Rule};
+use ntp_proto::time::MonoTime;
+use tracing::{info, warn};
+
+use super::Driver;
+use crate::clock::ClockError;
+use crate::config;
+
+/// Lines that are taken by query.
+const LINES_MAX: usize = 1000;
+
+/// ntpd's numbers for kinds of addresses: wildcard, loopback, IPv6 (`INT_WILDCARD`, `INT_LOOPBACK`, `INT_UP`).
+const UP: u16 = 0x01;
+const LOOPBACK: u16 = 0x04;
+const WILDCARD: u16 = 0x80;
+
+/// What the words of ntpd are for a line that has been put in force.
+const SUCCEEDED: &str = "Config Succeeded";
+
+/// What can be listed.
+struct Listing<'d> {
+    driver: &'d Driver,
+}
+
+impl fmt::Debug for Listing<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Listing").finish_non_exhaustive()
+    }
+}
+
+impl Lists for Listing<'_> {
+    fn interfaces(&self) -> Vec<InterfaceRow> {
+        let known = ntp_os::interfaces::addresses().unwrap_or_default();
+        let driver = self.driver;
+        let mut addresses = driver.service.addresses();
+        addresses.extend(driver.sockets.served());
+        let row = |address: SocketAddr| {
+            let ip = address.ip();
+            let interface = known.iter().find(|one| one.address == ip).map(|one| one.interface.clone());
+            let wildcard = if address.is_ipv4() { "v4wildcard" } else { "v6wildcard" };
+            let counts = driver.service.counts_of(address);
+            let kind =
+                if ip.is_unspecified() { WILDCARD } else { 0 } | if ip.is_loopback() { LOOPBACK } else { 0 };
+            InterfaceRow {
+                address,
+                name: interface.unwrap_or_else(|| wildcard.to_owned()),
+                flags: UP | kind,
+                received: counts.total(),
+                sent: counts.of(&[Outcome::Answered, Outcome::Kissed, Outcome::Refused]),
+                unsent: counts.unsent,
+                peers: self.peers_at(ip),
+                since: driver.began,
+            }
+        };
+        addresses.into_iter().map(row).collect()
+    }
+
+    fn rules(&self) -> Vec<Rule> {
+        config::all_rules(&self.driver.restrictions, &self.driver.hosts)
+    }
+}
+
+impl Listing<'_> {
+    /// How many sources answer to an address.
+    fn peers_at(&self, ip: IpAddr) -> usize {
+        let local = self.driver.system.local_addresses();
+        local
+            .filter(
+                |address| {
+                    if ip.is_unspecified() { address.is_ipv4() == ip.is_ipv4() } else { *address == ip }
+                },
+            )
+            .count()
+    }
+}
+
+impl Driver {
+    /// What a query gets for an answer.
+    pub(super) fn explain(
+        &mut self,
+        bytes: &[u8],
+        from: SocketAddr,
+        restrictions: Restrictions,
+    ) -> Result<Vec<Vec<u8>>, ClockError> {
+        match self.react(bytes, from, restrictions)? {
+            Reaction::Answer(packets) => Ok(packets),
+            Reaction::Configure(wish) => {
+                let words = self.configure(&wish, from);
+                Ok(wish.answer(&words, &self.service.rules().keys))
+            }
+        }
+    }
+
+    fn react(
+        &mut self,
+        bytes: &[u8],
+        from: SocketAddr,
+        restrictions: Restrictions,
+    ) -> Result<Reaction, ClockError> {
+        let now = self.clock.read()?;
+        let mut gate = std::mem::replace(&mut self.gate, ntp_proto::control::Gate::new(MonoTime::ZERO));
+        let identity = Identity {
+            version: &self.names.version,
+            processor: &self.names.processor,
+            system: &self.names.system,
+            now,
+        };
+        let asker = Asker {
+            from,
+            restrictions,
+            clients: &self.service.clients(),
+            rules: &self.service.rules(),
+            statistics: &Statistics {
+                counts: self.service.counts(),
+                kernel: self.clock.kernel(),
+                io: self.traffic,
+                late_timers: self.late_timers,
+            },
+            buffers: self.service.buffers(),
+            nonce_key: self.nonce_key,
+            control_key: self.control_key,
+            lists: &Listing { driver: self },
+        };
+        let reaction = respond(&self.system.snapshot(now.mono), &identity, &asker, &mut gate, bytes);
+        self.gate = gate;
+        Ok(reaction)
+    }
+
+    /// Puts a line in force that came by query, until the daemon ends; says what came of it, as ntpd does.
+    fn configure(&mut self, wish: &Configure, from: SocketAddr) -> String {
+        let (text, key) = (wish.text.as_str(), wish.key.number());
+        match self.judge(text) {
+            Ok(()) => {
+                info!("{from}, with key {key}, puts in force: {}", text.escape_debug());
+                self.lines.push(text.to_owned());
+                self.reload();
+                SUCCEEDED.to_owned()
+            }
+            Err(reason) => {
+                warn!("{from}, with key {key}, is refused {:?}: {reason}", text.escape_debug().to_string());
+                reason
+            }
+        }
+    }
+
+    /// Whether a line can be put in force while the daemon runs; the reason why not names the column as ntpd does.
+    fn judge(&self, text: &str) -> Result<(), String> {
+        if self.lines.len() >= LINES_MAX {
+            return Err(format!(
+                "column 0 {LINES_MAX} lines are in force by query: write this one into ntp.conf"
+            ));
+        }
+        if text.contains(['\n', '\r']) {
+            return Err("column 0 syntax error, one line at a time".to_owned());
+        }
+        let document = Document::parse(text.as_bytes());
+        let Some(line) = document.line(0) else { return Err("column 0 syntax error, an empty line".to_owned()) };
+        let meaning = interpret("query", 1, &line);
+        if let Some(error) = meaning.diagnostics.iter().find(|found| found.severity == Severity::Error) {
+            return Err(format!("column {} syntax error, {}", error.location.column - 1, error.message));
+        }
+        let word = line.keyword().unwrap_or_default();
+        match meaning.directive {
+            Some(
+                Directive::Restrict(_)
+                | Directive::Limit(_)
+                | Directive::Interface(_)
+                | Directive::TrustedKeys(_),
+            ) => Ok(()),
+            Some(Directive::Switch(switches))
+                if switches.iter().all(|(switch, _)| *switch == Switch::Monitor) =>
+            {
+                Ok(())
+            }
+            Some(_) => Err(format!("column 0 `{word}` holds from a restart on: write it into ntp.conf")),
+            None if line.tokens().is_empty() => Err("column 0 syntax error, an empty line".to_owned()),
+            None => Err(format!("column 0 `{word}` has no effect here")),
+        }
+    }
+}
