@@ -1,52 +1,75 @@
 //! Mode 6, both ways: Debian's programs ask our ntpd, and our ntpq asks NTPsec's.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use ntp_tests::{Daemon, Net, Peer, ours, peer, run, skip, start_chronyd, start_ntpsec, until};
-
-/// Our ntpd on the client, following a chronyd on the server.
-struct Following {
-    net: Net,
-    _server: Daemon,
-    _ours: Daemon,
-    folder: tempfile::TempDir,
-}
-
-impl Following {
-    fn new() -> Result<Self, String> {
-        let net = Net::new()?;
-        let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-        let server = start_chronyd(&peer(Peer::Chronyd)?, &net.server, folder.path());
-        let conf = folder.path().join("ntp.conf");
-        let text = "server 10.77.0.1 iburst minpoll 3\nserver 10.77.0.2 iburst minpoll 3\nserver 10.77.0.99\nserver fd77::1 iburst\nserver 127.127.1.0\n";
-        fs::write(&conf, text).map_err(|error| error.to_string())?;
-        let arguments = ["-n", "-c", &conf.display().to_string(), "--clock=virtual:offset=0.05,frequency=20"];
-        let ours =
-            Daemon::start(Some(&net.client), &ours("ntpd"), &arguments, &folder.path().join("ntpd.log"));
-        let following = Self { net, _server: server, _ours: ours, folder };
-        let synchronized = until(Duration::from_secs(40), || {
-            let table = following.ours(&["-pn", "127.0.0.1"]);
-            table.lines().any(|row| row.starts_with('*')) && table.matches(" 17 ").count() >= 3
-        });
-        assert!(
-            synchronized,
-            "{}",
-            fs::read_to_string(following.folder.path().join("ntpd.log")).unwrap_or_default()
-        );
-        Ok(following)
-    }
-
-    fn ours(&self, arguments: &[&str]) -> String {
-        run(self.net.on_client(&ours("ntpq")).args(arguments)).stdout
-    }
-}
+use ntp_tests::{Daemon, Following, Net, Peer, ours, peer, run, skip, start_chronyd, start_ntpsec, until};
 
 /// A row's columns, with the tally as one of them.
 fn columns(row: &str) -> Vec<String> {
     let (tally, rest) = row.split_at_checked(1).unwrap_or(("", row));
     std::iter::once(tally.to_owned()).chain(rest.split_whitespace().map(str::to_owned)).collect()
+}
+
+/// Everything that Debian's ntpq asks for by name.
+const COMMANDS: [&str; 23] = [
+    "peers",
+    "apeers",
+    "opeers",
+    "lpeers",
+    "lopeers",
+    "rpeers",
+    "associations",
+    "lassociations",
+    "readvar",
+    "readvar &1",
+    "readvar &5",
+    "clockvar &5",
+    "mreadvar &1 &5",
+    "sysinfo",
+    "sysstats",
+    "kerninfo",
+    "iostats",
+    "timerstats",
+    "monstats",
+    "authinfo",
+    "ntsinfo",
+    "pstats &1",
+    "mrulist",
+];
+
+#[test]
+fn every_command_of_debians_ntpq_has_its_answer() {
+    let test = "every_command_of_debians_ntpq_has_its_answer";
+    let (ntpq, following) = match peer(Peer::NtpsecNtpq).and_then(|ntpq| Ok((ntpq, Following::new()?))) {
+        Ok(found) => found,
+        Err(reason) => return skip(test, &reason),
+    };
+    let theirs = |arguments: &[&str]| run(following.net.on_client(&ntpq).args(arguments));
+    for command in COMMANDS {
+        let printed = theirs(&["-n", "-c", command, "127.0.0.1"]);
+        let both = printed.both();
+        assert!(printed.stdout.lines().count() > 1, "{command}: {both}");
+        for bad in ["?", "one at a time", "unknown", "Unknown", "timed out", "***", "Traceback"] {
+            assert!(!both.contains(bad), "{command}: {bad}: {both}");
+        }
+    }
+    // What has to be signed.
+    let keys = following.folder.path().join("keys").display().to_string();
+    let signed =
+        |key: &str, command: &str| theirs(&["-n", "-k", &keys, "-a", key, "-c", command, "127.0.0.1"]);
+    for (key, command, part) in [
+        ("1", "ifstats", "v4wildcard"),
+        ("1", "reslist", "0.0.0.0/0"),
+        ("1", ":config restrict 192.0.2.7 ignore", "Config Succeeded"),
+        ("1", "reslist", "192.0.2.7/32"),
+        ("1", ":config bogus line", "column 0 syntax error"),
+        ("2", "ifstats", "PERMISSION"),
+        ("2", ":config restrict 192.0.2.8 ignore", "PERMISSION"),
+    ] {
+        let printed = signed(key, command).both();
+        assert!(printed.contains(part), "{key} {command}: {printed}");
+    }
 }
 
 #[test]

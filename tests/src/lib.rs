@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod daemon;
+mod following;
 pub mod fuzz;
 mod fuzz_server;
 mod net;
@@ -12,6 +13,7 @@ mod skip;
 mod sntp;
 
 pub use daemon::{Daemon, Pid, is_root, until, without_clock};
+pub use following::Following;
 pub use net::Net;
 pub use peers::{Peer, packaged, peer, start_chronyd, start_ntpsec};
 pub use programs::{Outcome, beside, free_port, ours, run, shared};

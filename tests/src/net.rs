@@ -86,6 +86,23 @@ impl Net {
         address.unwrap_or_default().to_owned()
     }
 
+    /// Gives the server users that this machine does not have.
+    ///
+    /// # Panics
+    /// If the files cannot be written.
+    pub fn name_users(&self, users: &[(&str, u32)]) {
+        let folder = Path::new("/etc/netns").join(&self.server);
+        let passwd = |(name, id): &(&str, u32)| format!("{name}:x:{id}:{id}::/mnt:/bin/false\n");
+        let group = |(name, id): &(&str, u32)| format!("{name}:x:{id}:\n");
+        let known = |name: &str| fs::read_to_string(Path::new("/etc").join(name)).unwrap_or_default();
+        let passwd = known("passwd") + &users.iter().map(passwd).collect::<String>();
+        let group = known("group") + &users.iter().map(group).collect::<String>();
+        let written = fs::create_dir_all(&folder)
+            .and_then(|()| fs::write(folder.join("passwd"), passwd))
+            .and_then(|()| fs::write(folder.join("group"), group));
+        assert!(written.is_ok(), "{}: {written:?}", folder.display());
+    }
+
     /// Makes names resolve on the client, through a hosts file of its own.
     ///
     /// # Panics

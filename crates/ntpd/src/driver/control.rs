@@ -163,7 +163,9 @@ impl Driver {
             return Err("column 0 syntax error, one line at a time".to_owned());
         }
         let document = Document::parse(text.as_bytes());
-        let Some(line) = document.line(0) else { return Err("column 0 syntax error, an empty line".to_owned()) };
+        let Some(line) = document.line(0) else {
+            return Err("column 0 syntax error, an empty line".to_owned());
+        };
         let meaning = interpret("query", 1, &line);
         if let Some(error) = meaning.diagnostics.iter().find(|found| found.severity == Severity::Error) {
             return Err(format!("column {} syntax error, {}", error.location.column - 1, error.message));

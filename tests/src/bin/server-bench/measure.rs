@@ -68,14 +68,7 @@ impl Rig {
             }
         }
         // OpenNTPD runs as a user of its own, which exists in that namespace alone.
-        let folder = Path::new("/etc/netns").join(&net.server);
-        fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
-        for (name, line) in
-            [("passwd", "ntpd:x:65533:65533::/mnt:/bin/false\n"), ("group", "ntpd:x:65533:\n")]
-        {
-            let known = fs::read_to_string(Path::new("/etc").join(name)).unwrap_or_default();
-            fs::write(folder.join(name), known + line).map_err(|error| error.to_string())?;
-        }
+        net.name_users(&[("ntpd", 65_533)]);
         Ok(Self { net, seconds })
     }
 
