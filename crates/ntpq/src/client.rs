@@ -5,28 +5,26 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
+use ntp_proto::auth::SharedKey;
 use ntp_proto::control::{
-    ControlHeader, ControlMessage, ErrorCode, Item, Opcode, Reassembly, ReassemblyError, Response,
-    parse_items,
+    ErrorCode, Exchange, Item, Opcode, Patience, Question, ReassemblyError, Response, Unanswered,
+    parse_items, sign,
 };
-use ntp_proto::time::NtpTimestamp;
+use ntp_proto::time::{MonoTime, NtpTimestamp};
 
 use crate::values::Variables;
 
-/// How long the first packet of an answer may take, as the originals have it.
-const FIRST_PACKET: Duration = Duration::from_secs(5);
-
-/// How long each further packet may take.
-const NEXT_PACKET: Duration = Duration::from_secs(3);
-
-/// How long all of an answer may take, however many packets it has.
-const WHOLE_ANSWER: Duration = Duration::from_secs(20);
+/// How long answers may take, as the originals have it; and how many questions are under way.
+const PATIENCE: Patience = Patience {
+    first: Duration::from_secs(5),
+    next: Duration::from_secs(3),
+    whole: Duration::from_secs(20),
+    attempts: 2,
+    window: 8,
+};
 
 /// On this machine nothing takes long.
 const FIRST_PACKET_LOCAL: Duration = Duration::from_secs(1);
-
-/// How often a question is asked.
-const ATTEMPTS: u32 = 2;
 
 /// The longest datagram that is read.
 const DATAGRAM_LEN_MAX: usize = 2048;
@@ -50,6 +48,16 @@ pub enum ClientError {
     /// The socket does not work.
     #[error("cannot ask: {0}")]
     Socket(#[from] io::Error),
+}
+
+impl From<Unanswered> for ClientError {
+    fn from(unanswered: Unanswered) -> Self {
+        match unanswered {
+            Unanswered::TimedOut => Self::TimedOut,
+            Unanswered::Bad(ReassemblyError::Refused(code)) => Self::Refused(code),
+            Unanswered::Bad(_) => Self::Inconsistent,
+        }
+    }
 }
 
 /// The name of an error code as ntpd's header files have it.
@@ -81,7 +89,9 @@ pub struct Client {
     socket: UdpSocket,
     remote: SocketAddr,
     sequence: u16,
-    patience: Duration,
+    patience: Patience,
+    /// What questions are signed with.
+    key: Option<SharedKey>,
 }
 
 /// One client of a daemon.
@@ -145,15 +155,38 @@ impl Client {
         socket.connect(remote)?;
         let random = getrandom::u32().map_err(io::Error::other)?;
         let [first, second, ..] = random.to_be_bytes();
-        let patience = if remote.ip().is_loopback() { FIRST_PACKET_LOCAL } else { FIRST_PACKET };
-        Ok(Self { socket, remote, sequence: u16::from_be_bytes([first, second]), patience })
+        let first_packet = if remote.ip().is_loopback() { FIRST_PACKET_LOCAL } else { PATIENCE.first };
+        let patience = Patience { first: first_packet, ..PATIENCE };
+        Ok(Self { socket, remote, sequence: u16::from_be_bytes([first, second]), patience, key: None })
     }
 
     /// Waits at most this long for the first packet of an answer.
     #[must_use]
-    pub const fn with_patience(mut self, patience: Duration) -> Self {
-        self.patience = patience;
+    pub const fn with_patience(mut self, first: Duration) -> Self {
+        self.patience.first = first;
         self
+    }
+
+    /// Signs every question from now on, or none.
+    pub fn set_key(&mut self, key: Option<SharedKey>) {
+        self.key = key;
+    }
+
+    /// The daemon's address.
+    pub const fn remote(&self) -> SocketAddr {
+        self.remote
+    }
+
+    /// A list in an order of its own: `ifstats` or `addr_restrictions`. Needs a key.
+    pub fn ordered(&mut self, name: &str) -> Result<Vec<Item>, ClientError> {
+        Ok(parse_items(&self.ask(Opcode::ReadOrdered, 0, name.as_bytes())?.data))
+    }
+
+    /// Puts a line of configuration in force; what the daemon says of it. Needs a key.
+    pub fn configure(&mut self, line: &str) -> Result<String, ClientError> {
+        let answer = self.ask(Opcode::Configure, 0, line.as_bytes())?;
+        let text = String::from_utf8_lossy(&answer.data).replace("\r\n", "\n");
+        Ok(text.trim_end().chars().filter(|c| *c == '\n' || !c.is_control()).collect())
     }
 
     /// The daemon's associations, by number.
@@ -174,6 +207,16 @@ impl Client {
     /// Variables of an association (0: of the system), all or those named; with the status word.
     pub fn variables(&mut self, association: u16, names: &[&str]) -> Result<(u16, Vec<Item>), ClientError> {
         let response = self.ask(Opcode::ReadVariables, association, names.join(",").as_bytes())?;
+        Ok((response.status, parse_items(&response.data)))
+    }
+
+    /// The same of a reference clock.
+    pub fn clock_variables(
+        &mut self,
+        association: u16,
+        names: &[&str],
+    ) -> Result<(u16, Vec<Item>), ClientError> {
+        let response = self.ask(Opcode::ReadClock, association, names.join(",").as_bytes())?;
         Ok((response.status, parse_items(&response.data)))
     }
 
@@ -212,52 +255,63 @@ impl Client {
         }
     }
 
-    fn ask(&mut self, opcode: Opcode, association: u16, data: &[u8]) -> Result<Response, ClientError> {
-        let mut outcome = Err(ClientError::TimedOut);
-        for _ in 0..ATTEMPTS {
-            self.sequence = self.sequence.wrapping_add(1);
-            let request = ControlHeader::request(opcode, self.sequence, association);
-            self.socket.send(&ControlMessage::write(&request, data)).map_err(|error| self.explain(error))?;
-            outcome = self.collect(request);
-            if !matches!(outcome, Err(ClientError::TimedOut)) {
-                break;
-            }
-        }
-        outcome
+    /// Variables of many associations, asked for at once.
+    #[expect(clippy::type_complexity, reason = "the answers of `variables`, in a row")]
+    pub fn variables_of(
+        &mut self,
+        associations: &[u16],
+    ) -> Result<Vec<Result<(u16, Vec<Item>), ClientError>>, ClientError> {
+        let question = |association: &u16| Question {
+            opcode: Opcode::ReadVariables,
+            association: *association,
+            data: Vec::new(),
+        };
+        let answers = self.ask_all(associations.iter().map(question).collect())?;
+        let read = |answer: Result<Response, Unanswered>| {
+            answer.map(|response| (response.status, parse_items(&response.data))).map_err(ClientError::from)
+        };
+        Ok(answers.into_iter().map(read).collect())
     }
 
-    /// Reads packets until the answer is whole.
-    fn collect(&self, request: ControlHeader) -> Result<Response, ClientError> {
-        let mut reassembly = Reassembly::new(request);
-        let last = Instant::now() + WHOLE_ANSWER;
-        let mut deadline = Instant::now() + self.patience;
+    fn ask(&mut self, opcode: Opcode, association: u16, data: &[u8]) -> Result<Response, ClientError> {
+        let question = Question { opcode, association, data: data.to_vec() };
+        let answer = self.ask_all(vec![question])?.pop();
+        Ok(answer.unwrap_or(Err(Unanswered::TimedOut))?)
+    }
+
+    fn ask_all(
+        &mut self,
+        questions: Vec<Question>,
+    ) -> Result<Vec<Result<Response, Unanswered>>, ClientError> {
+        let began = Instant::now();
+        let now = || MonoTime::ZERO + began.elapsed();
+        let mut exchange = Exchange::new(questions, self.sequence, self.patience);
         let mut buffer = [0; DATAGRAM_LEN_MAX];
-        loop {
-            let left = deadline.min(last).saturating_duration_since(Instant::now());
+        while !exchange.is_done() {
+            while let Some(mut packet) = exchange.poll_packet(now()) {
+                if let Some(key) = &self.key {
+                    sign(&mut packet, key);
+                }
+                self.socket.send(&packet).map_err(|error| self.explain(error))?;
+            }
+            let left = exchange.next_timeout().map_or(Duration::ZERO, |at| at.since(now()));
             if left.is_zero() {
-                return Err(ClientError::TimedOut);
+                exchange.handle_timeout(now());
+                continue;
             }
             self.socket.set_read_timeout(Some(left))?;
-            let length = match self.socket.recv(&mut buffer) {
-                Ok(length) => length,
-                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
-                    continue;
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            match self.socket.recv(&mut buffer) {
+                Ok(length) => exchange.handle_datagram(now(), buffer.get(..length).unwrap_or_default()),
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted
+                    ) => {}
                 Err(error) => return Err(self.explain(error)),
-            };
-            let before = reassembly.received();
-            match reassembly.accept(buffer.get(..length).unwrap_or_default()) {
-                Ok(Some(response)) => return Ok(response),
-                // Only progress buys time: foreign packets do not.
-                Ok(None) if reassembly.received() > before => {
-                    deadline = Instant::now() + NEXT_PACKET.min(self.patience * 3);
-                }
-                Ok(None) => {}
-                Err(ReassemblyError::Refused(code)) => return Err(ClientError::Refused(code)),
-                Err(_) => return Err(ClientError::Inconsistent),
             }
         }
+        self.sequence = exchange.sequence();
+        Ok(exchange.into_answers())
     }
 
     fn explain(&self, error: io::Error) -> ClientError {

@@ -43,7 +43,7 @@ pub(super) fn prove<'k, 'd>(
 }
 
 /// Fills a packet up and signs it.
-pub(super) fn sign(packet: &mut Vec<u8>, key: &SharedKey) {
+pub fn sign(packet: &mut Vec<u8>, key: &SharedKey) {
     packet.resize(packet.len().next_multiple_of(PADDING), 0);
     let code = key.key.code(packet);
     packet.extend_from_slice(&key.id.number().to_be_bytes());

@@ -133,7 +133,7 @@ impl Gate {
 /// What tells askers apart: an IPv4 address, or a network of IPv6.
 fn network(from: IpAddr) -> u128 {
     match from.to_canonical() {
-        IpAddr::V4(v4) => u128::from(v4.to_ipv6_mapped().to_bits()),
+        IpAddr::V4(v4) => v4.to_ipv6_mapped().to_bits(),
         IpAddr::V6(v6) => Ipv6Addr::to_bits(v6) >> 64 << 64,
     }
 }

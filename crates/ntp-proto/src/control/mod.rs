@@ -3,11 +3,13 @@
 //! `message.rs` is the packet, `authentication.rs` its code, `status.rs` the status words, `schema.rs` the names of
 //! the variables, `variables/` their values, `statistics.rs` what is counted. `respond.rs` is the daemon's side, with
 //! `gate.rs` how much it says, `clients.rs` and `nonce.rs` the list of clients, `ordered.rs` other lists, and
-//! `lines.rs` how text is broken; `reassembly.rs` and `items.rs` are the client's.
+//! `lines.rs` how text is broken; `exchange.rs`, `reassembly.rs` and
+//! `items.rs` are the client's.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
 mod authentication;
 mod clients;
+mod exchange;
 mod gate;
 mod items;
 mod lines;
@@ -21,6 +23,8 @@ mod statistics;
 mod status;
 mod variables;
 
+pub use authentication::sign;
+pub use exchange::{Exchange, Patience, Question, Unanswered};
 pub use gate::Gate;
 pub use items::{Item, parse_items};
 pub use message::{CONTROL_HEADER_LEN, ControlHeader, ControlMessage, ErrorCode, FRAGMENT_LEN_MAX, Opcode};

@@ -7,6 +7,8 @@ use crate::wire::Leap;
 const CONFIGURED: u16 = 0x80;
 /// A peer is reachable.
 const REACHABLE: u16 = 0x10;
+/// What is called a peer is a network that is broadcast to.
+const BROADCAST: u16 = 0x08;
 /// A peer needs authentication.
 const AUTHENABLE: u16 = 0x40;
 /// A peer's last packet was authentic.
@@ -76,6 +78,8 @@ pub struct PeerStatus {
     pub authentic: bool,
     /// It answers.
     pub reachable: bool,
+    /// It is a network that is broadcast to, which never answers.
+    pub broadcast: bool,
     /// Its standing in the vote, 0..=7.
     pub selection: u8,
     /// How many events.
@@ -94,6 +98,7 @@ impl PeerStatus {
             authenable: bit(AUTHENABLE),
             authentic: bit(AUTHENTIC),
             reachable: bit(REACHABLE),
+            broadcast: bit(BROADCAST),
             selection: high & 0b111,
             event_count: u16::from(low >> 4),
             event: u16::from(low & 0x0f),

@@ -3,12 +3,14 @@
 mod associations;
 mod clients;
 mod peers;
+mod reports;
 mod variables;
 
 use std::io::{self, Write};
 
 use crate::client::{Client, ClientError};
 
+use crate::format::peers::Layout;
 pub(crate) use peers::Heading;
 
 /// What a command works with.
@@ -41,27 +43,50 @@ pub(crate) enum Next {
 }
 
 const HELP: &str = "\
-peers                      the sources, one line each
-associations (as)          their numbers and status words
+peers                      the sources, one line each; apeers with their numbers, opeers with
+                           the addresses here, rpeers with their names last
+associations (as)          their numbers and status words; pas those that are in use
 readvar (rv)               variables of the system
-mrulist                    the clients that it remembers, the latest first
 readvar ASSOC [NAME,...]   variables of a source, by number or &INDEX; all or those named
+mreadvar ASSOC ASSOC       the same of several
+clockvar (cv) [ASSOC]      variables of a reference clock
+pstats ASSOC               what has been counted of a source
+mrulist                    the clients that it remembers, the latest first
 quit                       end
-";
+Reports of the system: ";
 
 /// Runs one line of command.
 pub(crate) fn run(line: &str, context: &mut Context<'_>, out: &mut dyn Write) -> Result<Next, CommandError> {
     let mut words = line.split_whitespace();
     let Some(name) = words.next() else { return Ok(Next::Continue) };
     let words: Vec<&str> = words.collect();
+    if let Some(layout) = Layout::of(name) {
+        peers::run(layout, context, out)?;
+        return Ok(Next::Continue);
+    }
     match name {
-        "peers" | "pe" => peers::run(context, out)?,
-        "associations" | "as" | "lassociations" => associations::run(context, out)?,
+        "associations" | "as" | "lassociations" => associations::run(true, context, out)?,
+        "passociations" | "pas" | "lpassociations" => associations::run(false, context, out)?,
         "readvar" | "rv" | "readlist" | "rl" => variables::run(&words, context, out)?,
+        "clockvar" | "cv" | "clocklist" | "cl" => variables::clock(&words, context, out)?,
+        "mreadvar" | "mrv" | "mreadlist" | "mrl" => variables::several(&words, context, out)?,
+        "pstats" => {
+            let Some(word) = words.first() else {
+                return Err(CommandError::Usage("usage: pstats ASSOCIATION".to_owned()));
+            };
+            let association = variables::association(word, context)?;
+            reports::run(reports::PSTATS, association, context, out)?;
+        }
         "mrulist" | "monlist" => clients::run(context, out)?,
-        "help" | "?" => out.write_all(HELP.as_bytes())?,
+        "help" | "?" => {
+            out.write_all(HELP.as_bytes())?;
+            writeln!(out, "{}", reports::names().collect::<Vec<_>>().join(" "))?;
+        }
         "quit" | "exit" => return Ok(Next::Quit),
-        _ => return Err(CommandError::Usage(format!("Command `{}' unknown", name.escape_debug()))),
+        _ => match reports::find(name) {
+            Some(report) => reports::run(report, 0, context, out)?,
+            None => return Err(CommandError::Usage(format!("Command `{}' unknown", name.escape_debug()))),
+        },
     }
     Ok(Next::Continue)
 }

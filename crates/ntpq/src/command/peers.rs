@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ntp_proto::time::NtpTimestamp;
 
-use crate::format::peers::{HEADER, WIDTH, row};
+use crate::format::peers::{Layout, WIDTH, cells};
 use crate::values::{Variables, now};
 
 use super::{CommandError, Context};
@@ -24,7 +24,11 @@ pub(crate) struct Heading<'a> {
     pub(crate) width: usize,
 }
 
-pub(super) fn run(context: &mut Context<'_>, out: &mut dyn Write) -> Result<(), CommandError> {
+pub(super) fn run(
+    layout: Layout,
+    context: &mut Context<'_>,
+    out: &mut dyn Write,
+) -> Result<(), CommandError> {
     let associations = context.client.associations()?;
     if associations.is_empty() {
         writeln!(out, "No association IDs returned")?;
@@ -33,8 +37,9 @@ pub(super) fn run(context: &mut Context<'_>, out: &mut dyn Write) -> Result<(), 
     let mut names: BTreeMap<IpAddr, Option<String>> = BTreeMap::new();
     let numeric = context.numeric;
     let mut rows = Vec::new();
-    for association in associations {
-        let (status, items) = match context.client.variables(association.id, &[]) {
+    let ids: Vec<u16> = associations.iter().map(|association| association.id).collect();
+    for (association, answer) in ids.iter().zip(context.client.variables_of(&ids)?) {
+        let (status, items) = match answer {
             Ok(answer) => answer,
             // It went away between the two questions.
             Err(crate::client::ClientError::Refused(ntp_proto::control::ErrorCode::BadAssociation)) => {
@@ -51,21 +56,27 @@ pub(super) fn run(context: &mut Context<'_>, out: &mut dyn Write) -> Result<(), 
                 names.entry(address).or_insert_with(|| ntp_os::names::name_of(address, NAME_PATIENCE)).clone()
             })
         };
-        rows.push(row(status, Variables(&items), NtpTimestamp::from_unix(now()), &mut name));
+        let cells = cells(status, Variables(&items), NtpTimestamp::from_unix(now()), &mut name);
+        rows.push(layout.row(*association, &cells));
     }
-    print(&rows, context.heading, out)
+    print(layout, &rows, context.heading, out)
 }
 
-fn print(rows: &[String], heading: Option<Heading<'_>>, out: &mut dyn Write) -> Result<(), CommandError> {
+fn print(
+    layout: Layout,
+    rows: &[String],
+    heading: Option<Heading<'_>>,
+    out: &mut dyn Write,
+) -> Result<(), CommandError> {
     match heading {
         None => {
-            writeln!(out, "{HEADER}\n{}", "=".repeat(WIDTH))?;
+            writeln!(out, "{}\n{}", layout.header(), "=".repeat(WIDTH))?;
             for row in rows {
                 writeln!(out, "{row}")?;
             }
         }
         Some(Heading { host, width }) => {
-            writeln!(out, "{:<width$} {HEADER}\n{}", "server", "=".repeat(WIDTH + width + 1))?;
+            writeln!(out, "{:<width$} {}\n{}", "server", layout.header(), "=".repeat(WIDTH + width + 1))?;
             for row in rows {
                 writeln!(out, "{host:<width$} {row}")?;
             }

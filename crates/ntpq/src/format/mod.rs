@@ -1,6 +1,7 @@
 //! Columns as Debian's ntpq has them, byte for byte.
 
 pub(crate) mod peers;
+pub(crate) mod report;
 pub(crate) mod status;
 pub(crate) mod variables;
 

@@ -9,9 +9,78 @@ use crate::values::Variables;
 
 use super::scaled;
 
-/// The heading.
-pub(crate) const HEADER: &str =
-    "     remote           refid      st t when poll reach   delay   offset   jitter";
+/// Which columns a table has, and in which order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Layout {
+    /// `peers`.
+    Plain,
+    /// `apeers`: with the numbers of the associations.
+    Numbered,
+    /// `opeers`: with the addresses here, and the dispersion.
+    Local,
+    /// `rpeers`: with what is longest at the end.
+    NamesLast,
+}
+
+impl Layout {
+    /// The layout of a command; `None` for other commands. Those that begin with an `l` show what is not configured
+    /// as well, which all do.
+    pub(crate) fn of(command: &str) -> Option<Self> {
+        match command {
+            "peers" | "pe" | "lpeers" => Some(Self::Plain),
+            "apeers" => Some(Self::Numbered),
+            "opeers" | "lopeers" => Some(Self::Local),
+            "rpeers" => Some(Self::NamesLast),
+            _ => None,
+        }
+    }
+
+    /// The heading.
+    pub(crate) const fn header(self) -> &'static str {
+        match self {
+            Self::Plain => "     remote           refid      st t when poll reach   delay   offset   jitter",
+            Self::Numbered => {
+                "     remote       refid   assid  st t when poll reach   delay   offset   jitter"
+            }
+            Self::Local => "     remote           local      st t when poll reach   delay   offset     disp",
+            Self::NamesLast => " st t when poll reach   delay   offset   jitter refid           T remote",
+        }
+    }
+
+    /// One row, without its newline.
+    pub(crate) fn row(self, association: u16, cells: &Cells) -> String {
+        let Cells { tally, remote, refid, local, middle, jitter, dispersion } = cells;
+        match self {
+            Self::Plain => {
+                format!("{tally}{remote:<NAME_WIDTH$.NAME_WIDTH$} {refid:<NAME_WIDTH$} {middle} {jitter}")
+            }
+            Self::Numbered => {
+                let refid = if refid.chars().count() >= 8 { "..." } else { refid };
+                format!(
+                    "{tally}{remote:<NAME_WIDTH$.NAME_WIDTH$} {refid:<9}{association:<6} {middle} {jitter}"
+                )
+            }
+            Self::Local => {
+                let local = shortened(local);
+                format!("{tally}{remote:<NAME_WIDTH$.NAME_WIDTH$} {local:<NAME_WIDTH$} {middle} {dispersion}")
+            }
+            Self::NamesLast => format!(" {middle} {jitter} {refid:<NAME_WIDTH$} {tally} {remote}"),
+        }
+    }
+}
+
+/// What a row shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Cells {
+    tally: char,
+    remote: String,
+    refid: String,
+    local: String,
+    /// From the stratum to the offset.
+    middle: String,
+    jitter: String,
+    dispersion: String,
+}
 
 /// Columns of the table.
 pub(crate) const WIDTH: usize = 79;
@@ -22,17 +91,15 @@ const NAME_WIDTH: usize = 15;
 /// The tally codes, by selection.
 const TALLY: [char; 8] = [' ', 'x', '.', '-', '+', '#', '*', 'o'];
 
-/// One row, without its newline. `name` shows an address as a name; `now` is this machine's time.
-pub(crate) fn row(
+/// What is shown of a source. `name` shows an address as a name; `now` is this machine's time.
+pub(crate) fn cells(
     status: u16,
     variables: Variables<'_>,
     now: NtpTimestamp,
     name: &mut dyn FnMut(IpAddr) -> Option<String>,
-) -> String {
+) -> Cells {
     let selection = usize::from(PeerStatus::of(status).selection);
     let tally = TALLY.get(selection).copied().unwrap_or(' ');
-    let remote = remote(variables, name);
-    let refid = reference(variables.text("refid").unwrap_or_default());
     let stratum = variables.integer("stratum").unwrap_or(16);
     let kind = kind(variables);
     let when = interval(when(variables, now));
@@ -43,10 +110,15 @@ pub(crate) fn row(
         variables.number(name).map_or_else(|| format!("{:>8}", '-'), |value| scaled(value, decimals))
     };
     let (delay, offset) = (number("delay"), number("offset"));
-    let jitter = number(if variables.text("jitter").is_some() { "jitter" } else { "dispersion" });
-    format!(
-        "{tally}{remote:<NAME_WIDTH$.NAME_WIDTH$} {refid:<NAME_WIDTH$} {stratum:2} {kind} {when:>4.4} {poll:>4.4}  {reach:3o} {delay} {offset} {jitter}"
-    )
+    Cells {
+        tally,
+        remote: remote(variables, name),
+        refid: reference(variables.text("refid").unwrap_or_default()),
+        local: variables.text("dstadr").unwrap_or_default().to_owned(),
+        middle: format!("{stratum:2} {kind} {when:>4.4} {poll:>4.4}  {reach:3o} {delay} {offset}"),
+        jitter: number(if variables.text("jitter").is_some() { "jitter" } else { "dispersion" }),
+        dispersion: number("dispersion"),
+    }
 }
 
 /// A configured name, else whatever `name` makes of the address, else the address.
@@ -62,10 +134,13 @@ fn remote(variables: Variables<'_>, name: &mut dyn FnMut(IpAddr) -> Option<Strin
 
 /// A code stands between dots; an address too long for its column loses its beginning.
 fn reference(refid: &str) -> String {
-    let shown = if refid.contains(['.', ':']) { refid.to_owned() } else { format!(".{refid}.") };
+    shortened(&if refid.contains(['.', ':']) { refid.to_owned() } else { format!(".{refid}.") })
+}
+
+fn shortened(shown: &str) -> String {
     let length = shown.chars().count();
     if length <= NAME_WIDTH {
-        return shown;
+        return shown.to_owned();
     }
     let kept: String = shown.chars().skip(length - NAME_WIDTH + 1).collect();
     format!("-{kept}")
@@ -169,13 +244,40 @@ mod tests {
             ),
         ] {
             let items = parse_items(data.as_bytes());
-            assert_eq!(row(status, Variables(&items), now, &mut numeric), expected);
+            let cells = cells(status, Variables(&items), now, &mut numeric);
+            assert_eq!(Layout::Plain.row(1, &cells), expected);
+        }
+    }
+
+    #[test]
+    fn other_layouts_have_their_own_columns() {
+        let data = b"srcadr=10.77.0.2, dstadr=10.77.0.10, refid=127.127.1.1, stratum=2, hmode=3, ppoll=99, hpoll=4, rec=0xeeae4c8c.00000000, reach=0xff, delay=0.039700, offset=0.009800, jitter=0.008800, dispersion=15937.5";
+        let items = parse_items(data);
+        let now = NtpTimestamp::from_bits((0xeeae_4c8c_u64 + 6) << 32);
+        let cells = cells(0xb61a, Variables(&items), now, &mut numeric);
+        // transcripts/ntpsec-apeers.txt and -opeers.txt; the last one is as it was meant.
+        for (layout, expected) in [
+            (
+                Layout::Numbered,
+                "*10.77.0.2       ...      17768   2 u    6   16  377   0.0397   0.0098   0.0088",
+            ),
+            (
+                Layout::Local,
+                "*10.77.0.2       10.77.0.10       2 u    6   16  377   0.0397   0.0098 15937.50",
+            ),
+            (
+                Layout::NamesLast,
+                "  2 u    6   16  377   0.0397   0.0098   0.0088 127.127.1.1     * 10.77.0.2",
+            ),
+        ] {
+            assert_eq!(layout.row(17768, &cells), expected);
         }
     }
 
     #[test]
     fn a_row_of_nothing_is_still_a_row() {
-        let text = row(0, Variables(&[]), NtpTimestamp::ZERO, &mut numeric);
+        let cells = cells(0, Variables(&[]), NtpTimestamp::ZERO, &mut numeric);
+        let text = Layout::Plain.row(1, &cells);
         assert_eq!(text.split_whitespace().count(), 9, "{text}");
     }
 

@@ -57,6 +57,17 @@ const PEER_EVENTS: [&str; 16] = [
     "interleave_error",
 ];
 
+/// Events of clocks, by number.
+const CLOCK_EVENTS: [&str; 7] = [
+    "clk_unspec",
+    "clk_no_reply",
+    "clk_bad_format",
+    "clk_fault",
+    "clk_bad_signal",
+    "clk_bad_date",
+    "clk_bad_time",
+];
+
 /// Standings, by number.
 const CONDITIONS: [&str; 8] =
     ["reject", "falsetick", "excess", "outlier", "candidate", "backup", "sys.peer", "pps.peer"];
@@ -97,10 +108,17 @@ pub(crate) fn peer(word: u16) -> String {
     parts.join(", ")
 }
 
+/// `no events, clk_unspec`
+pub(crate) fn clock(word: u16) -> String {
+    let [count, event] = word.to_be_bytes();
+    format!("{}, {}", events(count.into()), named(&CLOCK_EVENTS, event.into()))
+}
+
 /// One row of `associations`, without its newline.
 pub(crate) fn association_row(index: usize, id: u16, word: u16) -> String {
     let status = PeerStatus::of(word);
     let yes = |set: bool| if set { "yes" } else { "no" };
+    let reach = if status.broadcast { "none" } else { yes(status.reachable) };
     let auth = match (status.authenable, status.authentic) {
         (false, _) => "none",
         (true, true) => "ok ",
@@ -109,7 +127,7 @@ pub(crate) fn association_row(index: usize, id: u16, word: u16) -> String {
     let row = format!(
         "{index:3} {id:5}  {word:04x}   {:>3}  {:>4}  {auth:>4} {:>9} {:>11} {:2}",
         yes(status.configured),
-        yes(status.reachable),
+        reach,
         named(&CONDITIONS, status.selection.into()),
         named(&PEER_EVENTS, status.event),
         status.event_count

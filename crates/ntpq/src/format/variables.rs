@@ -65,7 +65,7 @@ fn value(item: &Item, pivot: UnixTime) -> String {
 }
 
 /// `0.038000` as `0.038`: the zeros say nothing.
-fn number(raw: &str) -> String {
+pub(super) fn number(raw: &str) -> String {
     match raw.parse::<f64>() {
         Ok(value) if value.is_finite() && raw.contains('.') => format!("{value:?}"),
         _ => raw.to_owned(),

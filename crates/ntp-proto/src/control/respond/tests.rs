@@ -1,0 +1,310 @@
+use super::super::{Reassembly, ReassemblyError, parse_items};
+use super::*;
+use crate::auth::{Algorithm, Key};
+use crate::server::{Prefix, Rule, RuleTarget};
+use crate::system::{ClockStart, SourceConfig, SourceKind, System, SystemConfig, Target};
+use crate::time::{Frequency, MonoTime, NtpTimestamp, Precision};
+use proptest::prelude::*;
+
+#[derive(Debug)]
+struct Fixed;
+impl crate::random::Rng for Fixed {
+    fn next_u64(&mut self) -> u64 {
+        0x1234_5678_9abc_def0
+    }
+}
+
+fn now() -> Reading {
+    Reading { mono: MonoTime::from_nanos(5), system: NtpTimestamp::from_bits(0xeeae_4cbc_857e_427b) }
+}
+
+fn snapshot_of(servers: u8) -> Snapshot {
+    let server = |last: u8| SourceConfig {
+        kind: SourceKind::Server(Target::Address([192, 0, 2, last].into())),
+        port: 123,
+        family: crate::system::Family::Any,
+        options: crate::association::AssociationOptions::default(),
+    };
+    let config = SystemConfig {
+        sources: (0..servers).map(server).collect(),
+        discipline: crate::discipline::DisciplineConfig::default(),
+        selection: crate::select::SelectionConfig::default(),
+        leap_table: None,
+        keys: Arc::default(),
+        precision: Precision::new(-20),
+    };
+    let start = ClockStart {
+        reading: now(),
+        timescale: crate::discipline::Timescale::Kept,
+        frequency: Frequency::ZERO,
+        drift: None,
+        memory: None,
+    };
+    System::new(config, start, Box::new(Fixed)).snapshot(now().mono)
+}
+
+#[derive(Debug)]
+struct Two;
+impl Lists for Two {
+    fn interfaces(&self) -> Vec<ordered::InterfaceRow> {
+        let row = |address: &str, name: &str| ordered::InterfaceRow {
+            address: address.parse().unwrap(),
+            name: name.to_owned(),
+            flags: 0x81,
+            received: 5,
+            sent: 4,
+            unsent: 1,
+            peers: 2,
+            since: MonoTime::ZERO,
+        };
+        vec![row("0.0.0.0:123", "v4wildcard"), row("[fe80::1%2]:123", "et\"h\x1b0")]
+    }
+    fn rules(&self) -> Vec<Rule> {
+        let rule = |address: &str, length, restrictions| Rule {
+            target: RuleTarget::Prefix(Prefix::of_length(address.parse().unwrap(), length).unwrap()),
+            restrictions,
+        };
+        let closed = Restrictions::KOD | Restrictions::LIMITED | Restrictions::NOQUERY;
+        vec![rule("::", 0, closed), rule("0.0.0.0", 0, closed), rule("127.0.0.1", 32, Restrictions::NONE)]
+    }
+}
+
+/// Key 1 is for changes; key 2 is known as well.
+fn keys() -> Arc<KeyTable> {
+    let key = |number| SharedKey {
+        id: KeyId::new(number).unwrap(),
+        key: Key::new(Algorithm::Sha1, b"secret"),
+        from: Vec::new(),
+        trusted: true,
+    };
+    Arc::new(KeyTable::new(vec![key(1), key(2)]))
+}
+
+fn ask(snapshot: &Snapshot, datagram: &[u8]) -> Vec<Vec<u8>> {
+    match react(snapshot, &mut Gate::new(MonoTime::ZERO), "127.0.0.1:5000", Restrictions::NONE, datagram) {
+        Reaction::Answer(packets) => packets,
+        Reaction::Configure(line) => panic!("{line:?}"),
+    }
+}
+
+fn react(
+    snapshot: &Snapshot,
+    gate: &mut Gate,
+    from: &str,
+    restrictions: Restrictions,
+    datagram: &[u8],
+) -> Reaction {
+    let identity = Identity { version: "ntpd 5", processor: "x86_64", system: "Linux/6", now: now() };
+    let rules = ServerRules { keys: keys(), ..ServerRules::default() };
+    let asker = Asker {
+        from: from.parse().unwrap(),
+        restrictions,
+        clients: &[],
+        rules: &rules,
+        statistics: &Statistics::default(),
+        buffers: 1,
+        nonce_key: (1, 2),
+        control_key: KeyId::new(1),
+        lists: &Two,
+    };
+    respond(snapshot, &identity, &asker, gate, datagram)
+}
+
+fn whole(
+    snapshot: &Snapshot,
+    opcode: Opcode,
+    association: u16,
+    data: &[u8],
+) -> Result<Vec<u8>, ReassemblyError> {
+    let request = ControlHeader::request(opcode, 7, association);
+    let mut reassembly = Reassembly::new(request);
+    for packet in ask(snapshot, &ControlMessage::write(&request, data)) {
+        if let Some(response) = reassembly.accept(&packet)? {
+            return Ok(response.data);
+        }
+    }
+    panic!("no whole answer");
+}
+
+#[test]
+fn the_default_system_variables_fit_one_packet() {
+    let snapshot = snapshot_of(1);
+    let request = ControlHeader::request(Opcode::ReadVariables, 1, 0);
+    assert_eq!(ask(&snapshot, &ControlMessage::write(&request, &[])).len(), 1);
+    let data = whole(&snapshot, Opcode::ReadVariables, 0, &[]).unwrap();
+    let names: Vec<String> = parse_items(&data).into_iter().map(|item| item.name).collect();
+    let sent = schema::SYSTEM.iter().filter(|variable| variable.by_default);
+    // Without a table of leap seconds, nothing is said of it.
+    let leap = ["tai", "leapsec", "expire"];
+    let expected: Vec<&str> = sent.map(|one| one.name).filter(|name| !leap.contains(name)).collect();
+    assert_eq!(names, expected);
+    for line in String::from_utf8(data).unwrap().lines() {
+        assert!(line.len() <= 76, "{line}");
+    }
+}
+
+#[test]
+fn every_name_has_a_value() {
+    let snapshot = snapshot_of(1);
+    let id = snapshot.peers[0].id.number();
+    for (table, association) in [(schema::SYSTEM, 0), (schema::PEER, id)] {
+        for variable in table {
+            let found = whole(&snapshot, Opcode::ReadVariables, association, variable.name.as_bytes());
+            assert!(found.is_ok(), "{}", variable.name);
+        }
+    }
+    let refused = Err(ReassemblyError::Refused(ErrorCode::UnknownVariable));
+    for name in ["ss_received_r", "ss_reset_r"] {
+        assert!(whole(&snapshot, Opcode::ReadVariables, 0, name.as_bytes()).is_ok(), "{name}");
+    }
+    for name in ["leap_r", "filtdelay", "ss_", "_r"] {
+        assert_eq!(whole(&snapshot, Opcode::ReadVariables, 0, name.as_bytes()), refused, "{name}");
+    }
+}
+
+#[test]
+fn many_associations_arrive_in_fragments() {
+    let snapshot = snapshot_of(200);
+    let data = whole(&snapshot, Opcode::ReadStatus, 0, &[]).unwrap();
+    assert_eq!(data.len(), 800);
+    let request = ControlHeader::request(Opcode::ReadStatus, 1, 0);
+    assert_eq!(ask(&snapshot, &ControlMessage::write(&request, &[])).len(), 2);
+}
+
+#[test]
+fn named_variables_come_in_the_order_asked() {
+    let data = whole(&snapshot_of(1), Opcode::ReadVariables, 0, b"stratum, leap=3,refid").unwrap();
+    assert_eq!(data, b"stratum=16, leap=3, refid=INIT\r\n");
+}
+
+#[test]
+fn refusals_are_twelve_bytes_and_name_the_reason() {
+    let snapshot = snapshot_of(1);
+    for (opcode, association, data, code) in [
+        (2, 0, b"nosuch".as_slice(), ErrorCode::UnknownVariable),
+        (2, 1, b"".as_slice(), ErrorCode::BadAssociation),
+        (3, 0, b"".as_slice(), ErrorCode::Permission),
+        (6, 0, b"".as_slice(), ErrorCode::BadOpcode),
+        (4, 0, b"".as_slice(), ErrorCode::BadAssociation),
+    ] {
+        let request = ControlHeader::request(Opcode::from_bits(opcode), 7, association);
+        let replies = ask(&snapshot, &ControlMessage::write(&request, data));
+        assert_eq!(replies.len(), 1);
+        assert_eq!(replies[0].len(), 12);
+        assert_eq!(ControlMessage::parse(&replies[0]).unwrap().header.status, u16::from(code.code()) << 8);
+    }
+}
+
+#[test]
+fn a_count_beyond_the_data_is_bad_format_and_padding_is_not() {
+    let snapshot = snapshot_of(1);
+    let mut lying = ControlMessage::write(&ControlHeader::request(Opcode::ReadVariables, 7, 0), &[]);
+    lying[11] = 40;
+    let reply = ask(&snapshot, &lying).remove(0);
+    assert_eq!(ControlMessage::parse(&reply).unwrap().header.status, 0x0200);
+    // ntpstat sends 576 bytes with a count of 0.
+    let mut padded = ControlMessage::write(&ControlHeader::request(Opcode::ReadVariables, 7, 0), &[]);
+    padded.resize(576, 0);
+    assert!(ask(&snapshot, &padded)[0].len() > 12);
+}
+
+fn signed(opcode: Opcode, data: &[u8], number: u32) -> Vec<u8> {
+    let mut packet = ControlMessage::write(&ControlHeader::request(opcode, 7, 0), data);
+    authentication::sign(&mut packet, keys().trusted(KeyId::new(number).unwrap()).unwrap());
+    packet
+}
+
+#[test]
+fn lists_are_for_who_signs_with_the_right_key() {
+    let snapshot = snapshot_of(1);
+    let text = |packets: Vec<Vec<u8>>| {
+        // Signed as well, after being filled up.
+        let message = ControlMessage::parse(&packets[0]).unwrap();
+        let count = message.data.len();
+        let from = [127, 0, 0, 1].into();
+        assert!(authentication::prove(&packets[0], count, &keys(), KeyId::new(1), from).is_some());
+        String::from_utf8(message.data.to_vec()).unwrap()
+    };
+    let rows = text(ask(&snapshot, &signed(Opcode::ReadOrdered, b"", 1)));
+    for part in ["addr.0=0.0.0.0:123, bcast.0=,", "name.1=\"eth0\"", "rx.1=5", "addr.1=[fe80::1%2]:123"] {
+        assert!(rows.contains(part), "{part}: {rows}");
+    }
+    let rules = text(ask(&snapshot, &signed(Opcode::ReadOrdered, b"addr_restrictions", 1)));
+    for part in ["addr.0=127.0.0.1,", "flags.0=,", "mask.1=0.0.0.0,", "flags.2=noquery limited kod\r\n"] {
+        assert!(rules.contains(part), "{part}: {rules}");
+    }
+    let refused = |packet: &[u8]| ControlMessage::parse(&ask(&snapshot, packet)[0]).unwrap().header.status;
+    assert_eq!(refused(&signed(Opcode::ReadOrdered, b"ifstats", 2)), 0x0100);
+    assert_eq!(refused(&signed(Opcode::ReadOrdered, b"nosuch", 1)), 0x0500);
+    let unsigned = ControlMessage::write(&ControlHeader::request(Opcode::ReadOrdered, 7, 0), b"ifstats");
+    assert_eq!(refused(&unsigned), 0x0100);
+}
+
+#[test]
+fn a_signed_line_is_put_in_force_once() {
+    // CVE-2015-5196, 2015-7703, 2017-6463: nobody else's, and nowhere that forbids it.
+    let snapshot = snapshot_of(1);
+    let mut gate = Gate::new(MonoTime::ZERO);
+    let packet = signed(Opcode::Configure, b"restrict 192.0.2.1 ignore", 1);
+    let (here, none) = ("127.0.0.1:5000", Restrictions::NONE);
+    let Reaction::Configure(line) = react(&snapshot, &mut gate, here, none, &packet) else { panic!() };
+    assert_eq!((line.text.as_str(), line.key.number()), ("restrict 192.0.2.1 ignore", 1));
+    let answer = &line.answer("Config Succeeded", &keys())[0];
+    let message = ControlMessage::parse(answer).unwrap();
+    assert_eq!((message.data, message.header.opcode), (&b"Config Succeeded\r\n"[..], Opcode::Configure));
+    let refused = |gate: &mut Gate, from: &str, restrictions, packet: &[u8]| match react(
+        &snapshot,
+        gate,
+        from,
+        restrictions,
+        packet,
+    ) {
+        Reaction::Answer(packets) => ControlMessage::parse(&packets[0]).unwrap().header.status,
+        Reaction::Configure(line) => panic!("{line:?}"),
+    };
+    // Replayed; where nothing may be changed; with another key.
+    assert_eq!(refused(&mut gate, here, none, &packet), 0x0100);
+    let other = signed(Opcode::Configure, b"restrict 192.0.2.2 ignore", 1);
+    assert_eq!(refused(&mut gate, "192.0.2.9:5", Restrictions::NOMODIFY, &other), 0x0100);
+    let wrong = signed(Opcode::Configure, b"restrict 192.0.2.3 ignore", 2);
+    assert_eq!(refused(&mut gate, here, none, &wrong), 0x0100);
+}
+
+#[test]
+fn strangers_get_no_more_than_their_share() {
+    let snapshot = snapshot_of(1);
+    let mut gate = Gate::new(MonoTime::ZERO);
+    let asked = ControlMessage::write(&ControlHeader::request(Opcode::ReadStatus, 1, 0), &[]);
+    let mut answers = |from: &str| {
+        let reactions = (0..100).map(|_| react(&snapshot, &mut gate, from, Restrictions::NONE, &asked));
+        reactions.filter(|reaction| *reaction != Reaction::Answer(Vec::new())).count()
+    };
+    assert_eq!(answers("192.0.2.9:5"), 64);
+    assert_eq!(answers("127.0.0.1:5"), 100);
+}
+
+#[test]
+fn responses_and_fragments_are_not_requests() {
+    let snapshot = snapshot_of(1);
+    for bit in [0x80, 0x40, 0x20] {
+        let mut bytes = ControlMessage::write(&ControlHeader::request(Opcode::ReadVariables, 7, 0), &[]);
+        bytes[1] |= bit;
+        assert!(ask(&snapshot, &bytes).is_empty());
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_datagram_gets_a_bounded_ascii_answer(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
+        let snapshot = snapshot_of(3);
+        let mut control = bytes;
+        if let Some(first) = control.first_mut() {
+            *first = 0x16;
+        }
+        let replies = ask(&snapshot, &control);
+        prop_assert!(replies.len() <= 3);
+        for reply in replies {
+            prop_assert!(reply.len() <= 480);
+        }
+    }
+}
