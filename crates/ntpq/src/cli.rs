@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
 
 use clap::{ArgAction, Parser};
 
@@ -18,6 +18,15 @@ pub struct Options {
     /// Run a command; may be given several times
     #[arg(short = 'c', long = "command", value_name = "CMD")]
     pub commands: Vec<String>,
+    /// Answer in JSON (`why`)
+    #[arg(long = "json")]
+    pub json: bool,
+    /// Sign questions with the key of this number
+    #[arg(short = 'a', long = "authentication", value_name = "NUMBER")]
+    pub key: Option<std::num::NonZeroU32>,
+    /// The file that has the key
+    #[arg(short = 'k', long = "keyfile", value_name = "FILE")]
+    pub key_file: Option<std::path::PathBuf>,
     /// Use IPv4 only
     #[arg(short = '4', long = "ipv4", conflicts_with = "ipv6")]
     pub ipv4: bool,
@@ -33,9 +42,10 @@ pub struct Options {
 }
 
 const AFTER_HELP: &str = "\
-Commands: peers, associations (as), readvar (rv) [ASSOCIATION [NAME,...]], help, quit.
-Without -p and -c, commands are read from standard input.
-Exit status: 0 every question was answered, 1 usage, 2 no answer, 3 the daemon refused.";
+`ntpq why [SOURCE]` says in words whether this machine's clock is synchronized, and why not.
+Commands: `ntpq -c help`. Without -p and -c, commands are read from standard input.
+Exit status: 0 every question was answered, 1 usage, 2 no answer, 3 the daemon refused, 4 (why) the clock is
+not synchronized, or the source is not used.";
 
 /// A daemon to ask.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,10 +61,16 @@ impl Target {
     pub fn resolve(text: &str, ipv4: bool, ipv6: bool) -> Result<Self, String> {
         let (host, port) =
             split_port(text).ok_or_else(|| format!("\"{}\" is no HOST[:PORT]", text.escape_debug()))?;
-        let found =
-            (host, port).to_socket_addrs().map_err(|error| format!("{}: {error}", host.escape_debug()))?;
+        // Always this machine, whatever a resolver says or fails to say (RFC 6761 §6.3).
+        let found: Vec<SocketAddr> = if host.eq_ignore_ascii_case("localhost") {
+            let [v6, v4] = [Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()];
+            [v6, v4].map(|address: IpAddr| SocketAddr::new(address, port)).to_vec()
+        } else {
+            let found = (host, port).to_socket_addrs();
+            found.map_err(|error| format!("{}: {error}", host.escape_debug()))?.collect()
+        };
         let wanted = |address: &SocketAddr| !(ipv4 && address.is_ipv6() || ipv6 && address.is_ipv4());
-        let addresses: Vec<SocketAddr> = found.filter(wanted).collect();
+        let addresses: Vec<SocketAddr> = found.into_iter().filter(wanted).collect();
         if addresses.is_empty() {
             return Err(format!("{}: has no address of this family", host.escape_debug()));
         }

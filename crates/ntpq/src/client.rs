@@ -11,6 +11,7 @@ use ntp_proto::control::{
     parse_items, sign,
 };
 use ntp_proto::time::{MonoTime, NtpTimestamp};
+use ntp_proto::wire::{Header, Version};
 
 use crate::values::Variables;
 
@@ -37,7 +38,7 @@ pub enum ClientError {
     #[error("Request timed out")]
     TimedOut,
     /// The machine says that nobody listens there.
-    #[error("nothing listens on {0} (is ntpd running there?)")]
+    #[error("nothing listens on {0} (is ntpd running there? systemctl status ntp)")]
     NobodyListens(SocketAddr),
     /// The daemon refused.
     #[error("Server error code {}", error_name(*.0))]
@@ -175,6 +176,20 @@ impl Client {
     /// The daemon's address.
     pub const fn remote(&self) -> SocketAddr {
         self.remote
+    }
+
+    /// Whether it answers a request for the time, which tells a daemon that answers no queries from a dead one.
+    pub fn gives_time(&self) -> bool {
+        let nonce = NtpTimestamp::from_bits(getrandom::u64().unwrap_or(1));
+        let request = Header::request(Version::V4, 6, nonce);
+        let mut buffer = [0; DATAGRAM_LEN_MAX];
+        let mut answer = || {
+            self.socket.set_read_timeout(Some(self.patience.first)).ok()?;
+            self.socket.send(&request.to_bytes()).ok()?;
+            let length = self.socket.recv(&mut buffer).ok()?;
+            Header::parse(buffer.get(..length)?).ok()
+        };
+        answer().is_some_and(|answer| answer.origin == nonce)
     }
 
     /// A list in an order of its own: `ifstats` or `addr_restrictions`. Needs a key.

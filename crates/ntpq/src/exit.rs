@@ -13,6 +13,8 @@ pub enum Exit {
     NoAnswer,
     /// 3: the daemon refused.
     Refused,
+    /// 4: the clock is not synchronized, or the source is not used.
+    NotGood,
 }
 
 impl From<Exit> for ExitCode {
@@ -22,6 +24,7 @@ impl From<Exit> for ExitCode {
             Exit::Usage => 1,
             Exit::NoAnswer => 2,
             Exit::Refused => 3,
+            Exit::NotGood => 4,
         })
     }
 }

@@ -7,19 +7,23 @@ pub mod client;
 mod command;
 pub mod exit;
 mod format;
+mod keys;
 mod session;
 pub mod values;
+mod why;
 
 pub use session::run;
 
 /// What `ntpq -pn` prints of a daemon.
 pub fn peers_table(client: &mut client::Client) -> Result<String, client::ClientError> {
-    let mut context = command::Context { client, numeric: true, heading: None };
+    let mut key = keys::Choice::default();
+    let mut context =
+        command::Context { client, numeric: true, host: "", json: false, key: &mut key, heading: None };
     let mut out = Vec::new();
     match command::run("peers", &mut context, &mut out) {
         Ok(_) => Ok(String::from_utf8_lossy(&out).into_owned()),
         Err(command::CommandError::Client(error)) => Err(error),
         Err(command::CommandError::Output(error)) => Err(error.into()),
-        Err(command::CommandError::Usage(reason)) => Err(std::io::Error::other(reason).into()),
+        Err(error) => Err(std::io::Error::other(error.to_string()).into()),
     }
 }

@@ -6,6 +6,8 @@ use crate::cli::{Options, Target};
 use crate::client::{Client, ClientError};
 use crate::command::{self, CommandError, Context, Heading, Next};
 use crate::exit::Exit;
+use crate::keys::Choice;
+use ntp_proto::auth::KeyId;
 
 /// Asks every host every command.
 pub fn run(options: &Options) -> Exit {
@@ -23,10 +25,21 @@ fn serve(options: &Options, out: &mut dyn Write, err: &mut dyn Write) -> Exit {
     if options.peers {
         commands.push("peers".to_owned());
     }
-    let width = options.hosts.iter().map(|host| host.chars().count()).max().unwrap_or(0);
+    // `ntpq why [SOURCE]` is about this machine.
+    let mut hosts = options.hosts.clone();
+    if hosts.first().is_some_and(|word| word == "why") {
+        commands.push(hosts.join(" "));
+        hosts = vec!["localhost".to_owned()];
+    }
+    let is_why = |line: &String| line.split_whitespace().next() == Some("why");
+    if options.json && (commands.is_empty() || !commands.iter().all(is_why)) {
+        drop(writeln!(err, "ntpq: --json is for `why` only"));
+        return Exit::Usage;
+    }
+    let width = hosts.iter().map(|host| host.chars().count()).max().unwrap_or(0);
     let mut worst = Exit::Done;
-    for host in &options.hosts {
-        let heading = (options.hosts.len() > 1).then_some(Heading { host, width });
+    for host in &hosts {
+        let heading = (hosts.len() > 1).then_some(Heading { host, width });
         let outcome = ask(host, heading, &commands, options, out, err);
         worst = worst.max(outcome);
     }
@@ -49,7 +62,13 @@ fn ask(
             return Exit::NoAnswer;
         }
     };
-    let mut context = Context { client: &mut client, numeric: options.numeric, heading };
+    let mut key = Choice {
+        id: options.key.map(std::num::NonZeroU32::get).and_then(KeyId::new),
+        file: options.key_file.clone(),
+        ..Choice::default()
+    };
+    let (numeric, json) = (options.numeric, options.json);
+    let mut context = Context { client: &mut client, numeric, host, json, key: &mut key, heading };
     if commands.is_empty() {
         return converse(&mut context, out, err);
     }
@@ -123,9 +142,18 @@ fn execute(
         ) => Exit::NoAnswer,
         // A reader that went away, as `head` does, has seen what it wanted.
         CommandError::Output(reason) if reason.kind() == io::ErrorKind::BrokenPipe => return Ok(Next::Quit),
+        CommandError::NotGood => return Err(Exit::NotGood),
+        CommandError::Declined => return Err(Exit::Refused),
         CommandError::Usage(_) | CommandError::Output(_) => Exit::Usage,
     };
     let stars = if exit == Exit::Usage { "" } else { "***" };
     drop(writeln!(err, "{stars}{error}"));
+    if matches!(error, CommandError::Client(ClientError::TimedOut)) && context.client.gives_time() {
+        let host = context.host.escape_debug();
+        drop(writeln!(
+            err,
+            "{host} is alive and gives the time, but answers no queries (`restrict ... noquery`)"
+        ));
+    }
     Err(exit)
 }

@@ -14,7 +14,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("ntp-os", &[]),
     ("ntp-sim", &["ntp-proto"]),
     ("ntpd", &["ntp-conf", "ntp-os", "ntp-proto"]),
-    ("ntpq", &["ntp-os", "ntp-proto"]),
+    ("ntpq", &["ntp-conf", "ntp-os", "ntp-proto"]),
     ("ntpctl", &["ntp-conf", "ntp-os", "ntp-proto", "ntp-sim", "ntpd", "ntpq"]),
     ("xtask", &[]),
 ];

@@ -1,0 +1,144 @@
+//! What has to be signed: lists of sockets and rules, and lines of configuration.
+
+use std::io::Write;
+use std::net::IpAddr;
+
+use ntp_proto::control::Item;
+
+use crate::values::Variables;
+
+use super::{CommandError, Context};
+
+pub(super) fn interfaces(context: &mut Context<'_>, out: &mut dyn Write) -> Result<(), CommandError> {
+    let items = ordered("ifstats", context)?;
+    writeln!(out, "    interface name                                  send")?;
+    writeln!(out, " #  address/broadcast     drop flag received sent failed peers   uptime")?;
+    writeln!(out, " {}", "=".repeat(74))?;
+    for index in indices(&items) {
+        let row = Row { items: Variables(&items), index };
+        let drop = if row.number("en") == 0 { 'D' } else { '.' };
+        writeln!(
+            out,
+            "{index:3} {:<24.24} {drop} {:4x} {:6} {:6} {:6} {:5} {:8}",
+            row.text("name"),
+            row.number("flags"),
+            row.number("rx"),
+            row.number("tx"),
+            row.number("txerr"),
+            row.number("pc"),
+            row.number("up"),
+        )?;
+        writeln!(out, "    {}", row.text("addr"))?;
+        let broadcast = row.text("bcast");
+        if !broadcast.is_empty() {
+            writeln!(out, "    {broadcast}")?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn rules(context: &mut Context<'_>, out: &mut dyn Write) -> Result<(), CommandError> {
+    let items = ordered("addr_restrictions", context)?;
+    writeln!(out, "   hits    addr/prefix or addr mask")?;
+    writeln!(out, "           restrictions")?;
+    writeln!(out, "{}", "=".repeat(72))?;
+    for index in indices(&items) {
+        let row = Row { items: Variables(&items), index };
+        let (address, mask) = (row.text("addr"), row.text("mask"));
+        let place = match prefix(mask) {
+            Some(length) => format!("{address}/{length}"),
+            None => format!("{address} {mask}"),
+        };
+        writeln!(out, "{:10} {place}\n           {}", row.number("hits"), row.text("flags"))?;
+    }
+    Ok(())
+}
+
+/// Puts a line of configuration in force.
+pub(super) fn configure(
+    line: &str,
+    context: &mut Context<'_>,
+    out: &mut dyn Write,
+) -> Result<(), CommandError> {
+    if line.is_empty() {
+        return Err(CommandError::Usage("usage: :config LINE".to_owned()));
+    }
+    sign(context)?;
+    let said = context.client.configure(line);
+    context.client.set_key(None);
+    let said = said?;
+    // ntpd names the column at which it stumbled.
+    let column = said.strip_prefix("column ").and_then(|rest| rest.split(' ').next()?.parse::<usize>().ok());
+    match column.filter(|_| said.contains("syntax error")) {
+        Some(column) => writeln!(out, "{line}\n{}^\n{said}", "_".repeat(column))?,
+        None => writeln!(out, "{said}")?,
+    }
+    if said.starts_with("column ") { Err(CommandError::Declined) } else { Ok(()) }
+}
+
+fn ordered(name: &str, context: &mut Context<'_>) -> Result<Vec<Item>, CommandError> {
+    sign(context)?;
+    let items = context.client.ordered(name);
+    context.client.set_key(None);
+    Ok(items?)
+}
+
+fn sign(context: &mut Context<'_>) -> Result<(), CommandError> {
+    let key = context.key.key().map_err(CommandError::Usage)?;
+    context.client.set_key(Some(key));
+    Ok(())
+}
+
+/// One row of a list.
+struct Row<'a> {
+    items: Variables<'a>,
+    index: usize,
+}
+
+impl Row<'_> {
+    fn text(&self, name: &str) -> &str {
+        self.items.text(&format!("{name}.{}", self.index)).unwrap_or_default()
+    }
+
+    fn number(&self, name: &str) -> i64 {
+        self.items.integer(&format!("{name}.{}", self.index)).unwrap_or(0)
+    }
+}
+
+/// The numbers of rows, which may have gaps.
+fn indices(items: &[Item]) -> Vec<usize> {
+    let mut found: Vec<usize> =
+        items.iter().filter_map(|item| item.name.strip_prefix("addr.")?.parse().ok()).collect();
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+/// The length of a mask; `None` for one with gaps.
+fn prefix(mask: &str) -> Option<u32> {
+    let (bits, width) = match mask.parse().ok()? {
+        IpAddr::V4(v4) => (u128::from(v4.to_bits()) << 96, 32),
+        IpAddr::V6(v6) => (v6.to_bits(), 128),
+    };
+    let length = bits.leading_ones();
+    (bits.count_ones() == length && length <= width).then_some(length)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn masks_have_lengths() {
+        for (mask, length) in [
+            ("255.255.255.0", Some(24)),
+            ("0.0.0.0", Some(0)),
+            ("ffff:ffff::", Some(32)),
+            ("::", Some(0)),
+            ("255.0.255.0", None),
+            ("x", None),
+        ] {
+            assert_eq!(prefix(mask), length, "{mask}");
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! `why`: for the clock, and for every source, one plain sentence that says how it stands, and what to do about it.
+
+mod source;
+mod system;
+
+use std::io::Write;
+
+use ntp_proto::control::{Item, PeerStatus};
+use serde::Serialize;
+
+use crate::client::{Client, ClientError};
+use crate::command::CommandError;
+use crate::values::{Variables, now};
+
+use source::Finding;
+use system::Verdict;
+
+/// Counters that tell silence from other troubles.
+const COUNTERS: [&str; 4] = ["sent", "received", "badauth", "bogusorg"];
+
+/// How it stands, for programs.
+#[derive(Debug, Serialize)]
+struct Report<'a> {
+    host: &'a str,
+    synchronized: bool,
+    code: &'static str,
+    sentence: &'a str,
+    notes: &'a [String],
+    sources: Vec<SourceReport<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct SourceReport<'a> {
+    association: u16,
+    source: &'a str,
+    code: &'static str,
+    used: bool,
+    fault: bool,
+    sentence: &'a str,
+    remedy: &'a str,
+}
+
+/// A source and what there is to say of it.
+struct Judged {
+    association: u16,
+    name: String,
+    address: String,
+    finding: Finding,
+}
+
+/// How the clock stands, or the source that was named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It is synchronized; it is used.
+    Good,
+    /// It is not.
+    Bad,
+}
+
+/// Says how the clock and its sources stand; of one source alone, if one is named.
+pub(crate) fn run(
+    client: &mut Client,
+    host: &str,
+    wanted: Option<&str>,
+    json: bool,
+    out: &mut dyn Write,
+) -> Result<Standing, CommandError> {
+    let (verdict, mut sources) = ask(client)?;
+    if let Some(wanted) = wanted {
+        sources.retain(|one| {
+            one.name == wanted || one.address == wanted || one.association.to_string() == wanted
+        });
+        if sources.is_empty() {
+            return Err(CommandError::Usage(format!("no source is called \"{}\"", wanted.escape_debug())));
+        }
+    }
+    if json {
+        write_json(host, &verdict, &sources, out)?;
+    } else {
+        write_words(&verdict, &sources, wanted.is_some(), out)?;
+    }
+    let good =
+        if wanted.is_some() { sources.iter().all(|one| one.finding.used) } else { verdict.synchronized };
+    Ok(if good { Standing::Good } else { Standing::Bad })
+}
+
+fn ask(client: &mut Client) -> Result<(Verdict, Vec<Judged>), ClientError> {
+    let (status, system) = client.variables(0, &[])?;
+    let ids: Vec<u16> = client.associations()?.iter().map(|association| association.id).collect();
+    let mut sources = Vec::new();
+    let mut leader = None;
+    for (id, answer) in ids.iter().zip(client.variables_of(&ids)?) {
+        // It went away between the two questions.
+        let Ok((status, items)) = answer else { continue };
+        let counters = counters(client, *id)?;
+        let variables = Variables(&items);
+        let finding = source::judge(&source::Source { status, variables, counters: Variables(&counters) });
+        let (name, address) = names(variables);
+        if PeerStatus::of(status).selection >= 6 {
+            leader = Some((name.clone(), variables.number("offset").unwrap_or(0.0)));
+        }
+        sources.push(Judged { association: *id, name, address, finding });
+    }
+    let leader = leader.as_ref().map(|(name, offset)| (name.as_str(), *offset));
+    let findings: Vec<Finding> = sources.iter().map(|one| one.finding.clone()).collect();
+    let verdict = system::judge(status, Variables(&system), leader, &findings, now());
+    Ok((verdict, sources))
+}
+
+/// The counters of a source; none, where a daemon does not have them.
+fn counters(client: &mut Client, association: u16) -> Result<Vec<Item>, ClientError> {
+    match client.variables(association, &COUNTERS) {
+        Ok((_, items)) => Ok(items),
+        Err(ClientError::Refused(_)) => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
+/// The name and the address of a source; the same, where it has no name.
+fn names(variables: Variables<'_>) -> (String, String) {
+    let address = variables.text("srcadr").unwrap_or("?").to_owned();
+    let host = variables.text("srchost").filter(|host| !host.is_empty());
+    (host.map_or_else(|| address.clone(), str::to_owned), address)
+}
+
+fn write_words(
+    verdict: &Verdict,
+    sources: &[Judged],
+    alone: bool,
+    out: &mut dyn Write,
+) -> Result<(), CommandError> {
+    if !alone {
+        writeln!(out, "This machine is {}.", verdict.sentence)?;
+        for note in &verdict.notes {
+            writeln!(out, "Mind that {note}.")?;
+        }
+    }
+    for one in sources {
+        let place =
+            if one.name == one.address || one.address.starts_with("127.127.") || one.address == "0.0.0.0" {
+                one.name.clone()
+            } else {
+                format!("{} ({})", one.name, one.address)
+            };
+        let mark = match (one.finding.used, one.finding.fault) {
+            (true, false) => '+',
+            (_, true) => '!',
+            (false, false) => ' ',
+        };
+        writeln!(out, "{mark} {place} {}.", one.finding.sentence)?;
+        if !one.finding.remedy.is_empty() {
+            writeln!(out, "      {}", one.finding.remedy)?;
+        }
+    }
+    Ok(())
+}
+
+fn write_json(
+    host: &str,
+    verdict: &Verdict,
+    sources: &[Judged],
+    out: &mut dyn Write,
+) -> Result<(), CommandError> {
+    let sources = sources.iter().map(|one| SourceReport {
+        association: one.association,
+        source: &one.name,
+        code: one.finding.code,
+        used: one.finding.used,
+        fault: one.finding.fault,
+        sentence: &one.finding.sentence,
+        remedy: one.finding.remedy,
+    });
+    let report = Report {
+        host,
+        synchronized: verdict.synchronized,
+        code: verdict.code,
+        sentence: &verdict.sentence,
+        notes: &verdict.notes,
+        sources: sources.collect(),
+    };
+    let text = serde_json::to_string(&report).map_err(std::io::Error::other)?;
+    Ok(writeln!(out, "{text}")?)
+}
