@@ -7,6 +7,7 @@ pub mod batch;
 pub mod clock;
 pub mod config_files;
 pub mod interfaces;
+pub mod memory;
 pub mod names;
 pub mod notify;
 pub mod spread;

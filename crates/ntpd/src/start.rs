@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use ntp_conf::directive::ServerThreads;
 use ntp_conf::{At, Diagnostic, Placed, Severity, values};
+use ntp_os::memory;
 use ntp_os::notify::Notifier;
 use ntp_os::udp::Socket;
 use ntp_proto::auth::KeyTable;
@@ -82,6 +83,9 @@ impl Prepared {
 
 /// Runs the daemon.
 pub fn run(options: &Options) -> Exit {
+    if !memory::return_large_blocks() {
+        debug!("the allocator decides by itself what it gives back");
+    }
     match prepare(options).and_then(|prepared| launch(options, prepared)) {
         Ok(exit) => exit,
         Err(error) => {
