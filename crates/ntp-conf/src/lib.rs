@@ -29,7 +29,7 @@ pub use lex::Token;
 pub use lint::{advise, lint};
 pub use manual::manual;
 pub use read::{
-    At, Configuration, FILE_LEN_MAX, INCLUDE_DEPTH_MAX, Limits, LoadError, Loaded, Loader, Placed, Read,
-    drop_in_directory, read, read_within, values,
+    At, Configuration, FILE_LEN_MAX, FileSet, INCLUDE_DEPTH_MAX, Limits, LoadError, Loaded, Loader, Placed,
+    Read, Statistics, drop_in_directory, read, read_within, values,
 };
 pub use target::{check_for, syntax_error, understood};

@@ -1,13 +1,13 @@
 //! A file and what it includes, read as a whole.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 
 use crate::cst::{Document, Line};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::directive::{
-    Directive, Fudge, InterfaceRule, LeapFile, Limit, Mru, Restrict, ServerThreads, Source, Switch, Tinker,
-    Tos, interpret,
+    Directive, FileAge, FileGeneration, Fudge, InterfaceRule, LeapFile, Limit, Mru, Restrict, ServerThreads,
+    Source, StatisticsSet, Switch, Tinker, Tos, interpret,
 };
 
 /// The largest file that is read; the largest of 255 real ones has 5.5 kB.
@@ -147,6 +147,53 @@ pub struct Configuration {
     pub code_point: Option<Placed<u8>>,
     /// How many threads serve.
     pub server_threads: ServerThreads,
+    /// What is recorded, and where.
+    pub statistics: Statistics,
+}
+
+/// What is recorded, and where.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// The folder of the files; without one nothing is recorded.
+    pub folder: Option<PathBuf>,
+    /// `disable stats`: nothing is.
+    pub disabled: bool,
+    /// What ntp.conf says of each set.
+    pub sets: BTreeMap<StatisticsSet, FileSet>,
+}
+
+/// How one set of statistics is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileSet {
+    /// Whether it is recorded at all.
+    pub enabled: bool,
+    /// The name of the files, below the folder.
+    pub file: String,
+    /// When a new one is begun.
+    pub age: FileAge,
+    /// Whether the plain name leads to the newest.
+    pub link: bool,
+}
+
+impl Statistics {
+    /// A set as it is before anything is said of it, in classic ntpd as in NTPsec.
+    fn set(&mut self, set: StatisticsSet) -> &mut FileSet {
+        self.sets.entry(set).or_insert_with(|| FileSet {
+            enabled: false,
+            file: set.name().to_owned(),
+            age: FileAge::default(),
+            link: true,
+        })
+    }
+
+    fn generate(&mut self, line: FileGeneration) {
+        let FileGeneration { set, file, age, link, enabled } = line;
+        let set = self.set(set);
+        set.enabled = enabled;
+        set.file = file.unwrap_or_else(|| std::mem::take(&mut set.file));
+        set.age = age.unwrap_or(set.age);
+        set.link = link.unwrap_or(set.link);
+    }
 }
 
 impl Configuration {
@@ -415,6 +462,7 @@ impl Reader<'_> {
                     match switch {
                         Switch::Ntp => configuration.discipline_disabled = !on,
                         Switch::Monitor => configuration.monitor_disabled = !on,
+                        Switch::Statistics => configuration.statistics.disabled = !on,
                     }
                 }
             }
@@ -433,6 +481,13 @@ impl Reader<'_> {
             Directive::ControlKey(value) => configuration.control_key = Some(Placed { value, at }),
             Directive::CodePoint(value) => configuration.code_point = Some(Placed { value, at }),
             Directive::ServerThreads(value) => configuration.server_threads = value,
+            Directive::StatisticsFolder(path) => configuration.statistics.folder = Some(PathBuf::from(path)),
+            Directive::Statistics(sets) => {
+                for set in sets {
+                    configuration.statistics.set(set).enabled = true;
+                }
+            }
+            Directive::FileGeneration(line) => configuration.statistics.generate(line),
             Directive::Interface(value) => configuration.interfaces.push(Placed { value, at }),
             Directive::Include(_) => {}
         }

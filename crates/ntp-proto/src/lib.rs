@@ -14,6 +14,7 @@ pub mod control;
 pub mod discipline;
 pub mod estimator;
 pub mod random;
+pub mod records;
 pub mod select;
 pub mod server;
 pub mod system;

@@ -221,7 +221,8 @@ impl<C: Client> World<C> {
                     }
                 }
                 Action::Finish(outcome) => self.outcome = Some(outcome),
-                Action::Close(_) => {}
+                // A simulated machine has no folder for statistics, and turns no recording on.
+                Action::Close(_) | Action::Record(_) => {}
             }
         }
     }

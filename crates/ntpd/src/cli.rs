@@ -59,6 +59,9 @@ pub struct Options {
     /// File of symmetric keys, instead of the one in the configuration
     #[arg(short = 'k', long = "keyfile", value_name = "FILE")]
     pub keys: Option<PathBuf>,
+    /// Record statistics in this folder, whatever ntp.conf says
+    #[arg(short = 's', long = "statsdir", value_name = "DIR")]
+    pub statistics: Option<PathBuf>,
     /// Trust this key as well; may be given again
     #[arg(short = 't', long = "trustedkey", value_name = "KEY")]
     pub trusted_keys: Vec<u32>,
@@ -71,7 +74,7 @@ pub struct Options {
 }
 
 const AFTER_HELP: &str = "\
-Classic ntpd's -a -i -L -N -s -u -U are taken too, and nothing follows from them.
+Classic ntpd's -a -i -L -N -u -U are taken too, and nothing follows from them.
 SIGHUP reads the configuration anew: who may ask, the keys and where to listen, without a pause.
 SIGTERM and SIGINT end it cleanly. With -q it gives up after a minute.
 
@@ -102,6 +105,9 @@ impl Options {
         if let Some(path) = &self.keys {
             found.keys = Some(Placed { value: path.clone(), at });
         }
+        if let Some(folder) = &self.statistics {
+            found.statistics.folder = Some(folder.clone());
+        }
         found.trusted_keys.extend(self.trusted_keys.iter().map(|key| Placed { value: (*key, *key), at }));
     }
 }
@@ -117,8 +123,6 @@ pub struct Ignored {
     no_virtual: bool,
     #[arg(short = 'N', hide = true)]
     nice: bool,
-    #[arg(short = 's', hide = true, value_name = "DIR")]
-    stats: Option<String>,
     #[arg(short = 'u', hide = true, value_name = "USER")]
     user: Option<String>,
     #[arg(short = 'U', hide = true, value_name = "SECONDS")]
@@ -133,7 +137,6 @@ impl Ignored {
             ("-i", self.jail.is_some()),
             ("-L", self.no_virtual),
             ("-N", self.nice),
-            ("-s", self.stats.is_some()),
             ("-u", self.user.is_some()),
             ("-U", self.update.is_some()),
         ]
@@ -228,6 +231,6 @@ mod tests {
         assert_eq!(options.ignored.given(), ["-N"]);
         let all = "ntpd -4 -c f -d -f d -g -I eth0 -i /j -k k -L -l log -n -N -p pid -q -s s -t 1 -u ntp:ntp -U 5 -x";
         let options = Options::try_parse_from(all.split(' ')).unwrap();
-        assert_eq!(options.ignored.given().len(), 6);
+        assert_eq!(options.ignored.given().len(), 5);
     }
 }

@@ -16,6 +16,7 @@ mod resolver;
 mod serve;
 mod start;
 mod statefiles;
+mod statistics;
 
 pub use config::{frequency, system_config};
 pub use loader::load_files;

@@ -31,6 +31,7 @@ use crate::net::{self, ListenError, Sockets};
 use crate::resolver::Resolver;
 use crate::serve::{Service, ServicePlan};
 use crate::statefiles;
+use crate::statistics::StatisticsFiles;
 
 /// How what is sent is marked where nothing is said: expedited forwarding, as in classic ntpd.
 const CODE_POINT: u8 = 46;
@@ -156,6 +157,9 @@ fn launch(options: &Options, mut prepared: Prepared) -> Result<Exit, StartError>
         let path = Path::new(&file.path);
         file.path = named(path, std::path::absolute(path))?.display().to_string();
     }
+    if let Some(folder) = &mut prepared.found.statistics.folder {
+        *folder = named(folder, std::path::absolute(&*folder))?;
+    }
     if background {
         named(Path::new("leaving the terminal"), nix::unistd::daemon(false, false).map_err(io::Error::from))?;
     }
@@ -219,7 +223,10 @@ fn drive(prepared: Prepared) -> Result<Driver, StartError> {
     let rng = KernelRandom::new().map_err(io_error("random numbers"))?;
     let hosts = NamedHosts::new();
     let mut access = config::access(&restrictions, &hosts);
-    let system = System::new(config, start, Box::new(rng));
+    let mut system = System::new(config, start, Box::new(rng));
+    let mut statistics = StatisticsFiles::new(began);
+    statistics.configure(&found.statistics, system.date(began));
+    system.set_recording(statistics.recording());
     let leap_file = found.leap_file.clone().map(|file| LeapFile::new(file.value));
     access.set_sources(system.source_addresses());
     let code_point = found.code_point.as_ref().map_or(CODE_POINT, |code| code.value);
@@ -250,6 +257,7 @@ fn drive(prepared: Prepared) -> Result<Driver, StartError> {
             .map_err(io_error("NOTIFY_SOCKET"))?,
         drift_file,
         leap_file,
+        statistics,
         asleep: ntp_os::clock::asleep().map_err(ClockError::from)?,
         interfaces: values(&found.interfaces),
         addresses_seen: began,

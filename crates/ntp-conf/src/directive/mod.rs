@@ -7,6 +7,7 @@ mod listen;
 mod selection;
 mod service;
 mod source;
+mod statistics;
 mod switch;
 
 use std::net::{IpAddr, Ipv6Addr};
@@ -25,6 +26,7 @@ pub use listen::{InterfaceAction, InterfaceRule, InterfaceTarget};
 pub use selection::{LeapFile, Tos};
 pub use service::{Limit, Mru, ServerThreads};
 pub use source::{AddressFamily, POLL_MAX, POLL_MIN, Role, Source, SourceOptions};
+pub use statistics::{FileAge, FileGeneration, StatisticsSet};
 pub use switch::Switch;
 
 /// The longest line that is read; classic ntpd dies of a word of 128 bytes.
@@ -76,6 +78,12 @@ pub enum Directive {
     CodePoint(u8),
     /// `server-threads`.
     ServerThreads(ServerThreads),
+    /// `statsdir`.
+    StatisticsFolder(String),
+    /// `statistics`.
+    Statistics(Vec<StatisticsSet>),
+    /// `filegen`.
+    FileGeneration(FileGeneration),
 }
 
 /// What one line says, and everything that is wrong with it.
@@ -149,6 +157,9 @@ fn act(words: &mut Words<'_, '_>) -> Option<Directive> {
         "trustedkey" => Some(Directive::TrustedKeys(service::read_trusted_keys(words))),
         "controlkey" => words.whole_argument(0).filter(|key| *key != 0).map(Directive::ControlKey),
         "dscp" => words.whole_argument(0).map(Directive::CodePoint),
+        "statsdir" => words.argument(0).map(|path| Directive::StatisticsFolder(path.to_owned())),
+        "statistics" => Some(Directive::Statistics(statistics::read_sets(words))),
+        "filegen" => statistics::read_file_generation(words),
         "server-threads" => service::read_server_threads(words).map(Directive::ServerThreads),
         _ => None,
     }

@@ -9,9 +9,11 @@ pub enum Switch {
     Ntp,
     /// `monitor`: whether all clients are remembered.
     Monitor,
+    /// `stats`: whether statistics are recorded.
+    Statistics,
 }
 
 pub(super) fn read(words: &Words<'_, '_>, on: bool) -> Vec<(Switch, bool)> {
-    let switches = [("ntp", Switch::Ntp), ("monitor", Switch::Monitor)];
+    let switches = [("ntp", Switch::Ntp), ("monitor", Switch::Monitor), ("stats", Switch::Statistics)];
     switches.into_iter().filter(|(name, _)| words.has(name)).map(|(_, switch)| (switch, on)).collect()
 }

@@ -275,13 +275,43 @@ fn how_clients_are_served_is_understood() {
 }
 
 #[test]
+fn what_is_recorded_is_understood() {
+    let read = |line: &str| meaning(line).directive.unwrap();
+    assert_eq!(
+        read("statsdir /var/log/ntpstats/"),
+        Directive::StatisticsFolder("/var/log/ntpstats/".to_owned())
+    );
+    assert_eq!(
+        read("statistics loopstats clockstats peerstats"),
+        Directive::Statistics(vec![StatisticsSet::Loop, StatisticsSet::Peer])
+    );
+    let files = FileGeneration { set: StatisticsSet::Raw, file: None, age: None, link: None, enabled: true };
+    assert_eq!(read("filegen rawstats"), Directive::FileGeneration(files));
+    let files = FileGeneration {
+        set: StatisticsSet::Raw,
+        file: Some("r/x".to_owned()),
+        age: Some(FileAge::Day),
+        link: Some(true),
+        enabled: false,
+    };
+    assert_eq!(
+        read("filegen rawstats file r/x type day nolink link disable"),
+        Directive::FileGeneration(files)
+    );
+    assert_eq!(codes("filegen rawstats file ../../etc/passwd"), ["E013"]);
+    // Debian's ntp.conf has this line.
+    assert_eq!(codes("filegen clockstats file clockstats type day enable"), [""; 0]);
+    assert_eq!(codes("filegen rawstats type never"), ["E005"]);
+}
+
+#[test]
 fn every_known_directive_is_recognised_and_the_rest_is_not() {
     for entry in crate::schema::entries() {
         assert!(!codes(entry.name).contains(&"E001"), "{}", entry.name);
     }
     assert_eq!(codes("bananas"), ["E001"]);
     assert_eq!(codes("\"server\" a"), ["E002"]);
-    assert_eq!(codes("statsdir /x"), ["N001"]);
+    assert_eq!(codes("saveconfigdir /x"), ["N001"]);
     assert_eq!(codes("crypto pw x"), ["E006"]);
 }
 

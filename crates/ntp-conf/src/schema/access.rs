@@ -38,7 +38,7 @@ const FLAGS: &[Setting] = &[
 const SWITCHES: &[Setting] = &[
     Setting::flag("ntp", "corrects the clock; on by default"),
     Setting::flag("monitor", "keeps the list of clients; on by default"),
-    Setting::flag("stats", "writes statistics; on by default").accepted(),
+    Setting::flag("stats", "writes statistics; on by default"),
     Setting::flag("kernel", "uses the kernel's discipline; on by default").accepted(),
     Setting::flag("calibrate", "calibrates reference clocks").accepted(),
     Setting::flag("auth", "asks for authentication of new peers; on by default").of(Classic).accepted(),

@@ -23,35 +23,31 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry::new("logconfig", &[Argument::Rest("CLASS", Value::Text)], "what is logged").accepted(),
     Entry::new("pidfile", &[PATH], "where the process number is written"),
     Entry::new("saveconfigdir", &[PATH], "where ntpq saves configurations").of(Classic).accepted(),
-    Entry::new("statsdir", &[PATH], "where statistics are recorded").accepted(),
-    Entry::new("statistics", &[], "which statistics are recorded")
-        .needing(&[
-            Setting::flag("loopstats", "the discipline"),
-            Setting::flag("peerstats", "every source"),
-            Setting::flag("rawstats", "the four times of every exchange"),
-            Setting::flag("sysstats", "counters of the daemon"),
-            Setting::flag("protostats", "events"),
-            Setting::flag("clockstats", "reference clocks"),
-            Setting::flag("cryptostats", "Autokey").of(Classic),
-            Setting::flag("timingstats", "processing times").of(Classic),
-            Setting::flag("usestats", "use of resources").of(Ntpsec),
-        ])
-        .accepted(),
-    Entry::new("filegen", &[Argument::Needed("SET", SETS)], "how statistics files are rotated")
-        .taking(&[
-            Setting::with("file", Value::Text, "", "name of the file"),
-            Setting::with(
-                "type",
-                Value::Choice(&["none", "pid", "day", "week", "month", "year", "age"]),
-                "day",
-                "when a new one is begun",
-            ),
-            Setting::flag("link", "the plain name is a link to the newest"),
-            Setting::flag("nolink", "it is not"),
-            Setting::flag("enable", "the file is written"),
-            Setting::flag("disable", "it is not"),
-        ])
-        .accepted(),
+    Entry::new("statsdir", &[PATH], "where statistics are recorded").without("they are not recorded"),
+    Entry::new("statistics", &[], "which statistics are recorded").needing(&[
+        Setting::flag("loopstats", "the discipline"),
+        Setting::flag("peerstats", "every source"),
+        Setting::flag("rawstats", "the four times of every exchange"),
+        Setting::flag("sysstats", "counters of the daemon"),
+        Setting::flag("protostats", "events"),
+        Setting::flag("clockstats", "reference clocks, of which there are none").accepted(),
+        Setting::flag("cryptostats", "Autokey").of(Classic).accepted(),
+        Setting::flag("timingstats", "processing times").of(Classic).accepted(),
+        Setting::flag("usestats", "use of resources").of(Ntpsec).accepted(),
+    ]),
+    Entry::new("filegen", &[Argument::Needed("SET", SETS)], "how statistics files are rotated").taking(&[
+        Setting::with("file", Value::Text, "", "name of the file"),
+        Setting::with(
+            "type",
+            Value::Choice(&["none", "pid", "day", "week", "month", "year", "age"]),
+            "day",
+            "when a new one is begun",
+        ),
+        Setting::flag("link", "the plain name is a link to the newest"),
+        Setting::flag("nolink", "it is not"),
+        Setting::flag("enable", "the file is written"),
+        Setting::flag("disable", "it is not"),
+    ]),
     Entry::new("setvar", &[Argument::Assignment], "an additional variable for mode 6")
         .taking(&[Setting::flag("default", "it is among those that are sent unasked")])
         .accepted(),

@@ -32,4 +32,5 @@ pub use ordered::{InterfaceRow, Lists};
 pub use reassembly::{Reassembly, ReassemblyError, Response};
 pub use respond::{Asker, Configure, Identity, Reaction, respond};
 pub use statistics::{Kernel, Pulse, Statistics, Traffic};
-pub use status::{PeerStatus, SystemStatus, peer_status, system_status};
+pub use status::{PeerStatus, SystemStatus, peer_event_word, peer_status, system_event_word, system_status};
+pub use variables::service_counter;

@@ -18,6 +18,56 @@ const SOURCE_LOCAL: u16 = 5;
 /// The clock follows a server.
 const SOURCE_NTP: u16 = 6;
 
+/// System events, by number.
+const SYSTEM_EVENTS: [&str; 16] = [
+    "unspecified",
+    "freq_not_set",
+    "freq_set",
+    "spike_detect",
+    "freq_mode",
+    "clock_sync",
+    "restart",
+    "panic_stop",
+    "no_sys_peer",
+    "leap_armed",
+    "leap_disarmed",
+    "leap_event",
+    "clock_step",
+    "kern",
+    "TAI",
+    "stale_leapsecond_values",
+];
+
+/// Peer events, by number (RFC 9327 §3.2).
+const PEER_EVENTS: [&str; 16] = [
+    "",
+    "mobilize",
+    "demobilize",
+    "unreachable",
+    "reachable",
+    "restart",
+    "no_reply",
+    "rate_exceeded",
+    "access_denied",
+    "leap_armed",
+    "sys_peer",
+    "clock_alarm",
+    "bad_auth",
+    "popcorn",
+    "interleave_mode",
+    "interleave_error",
+];
+
+/// The word for a number of a system event.
+pub fn system_event_word(code: u16) -> &'static str {
+    SYSTEM_EVENTS.get(usize::from(code)).copied().unwrap_or("unknown")
+}
+
+/// The word for a number of a peer event; empty for none.
+pub fn peer_event_word(code: u16) -> &'static str {
+    PEER_EVENTS.get(usize::from(code)).copied().unwrap_or("unknown")
+}
+
 /// The system status word (RFC 9327 §3.1).
 pub fn system_status(snapshot: &Snapshot) -> u16 {
     let system = &snapshot.system;

@@ -145,6 +145,9 @@ fn increase(counter: Option<&AtomicU64>, by: u64) {
 }
 
 impl Counts {
+    /// Nothing.
+    pub const ZERO: Self = Self { outcomes: [0; OUTCOMES], traits: [0; TRAITS], batches: 0, unsent: 0 };
+
     /// The sum.
     #[must_use]
     pub fn plus(mut self, other: &Self) -> Self {
@@ -154,6 +157,18 @@ impl Counts {
         }
         self.batches = self.batches.wrapping_add(other.batches);
         self.unsent = self.unsent.wrapping_add(other.unsent);
+        self
+    }
+
+    /// What has been counted since it was `earlier`.
+    #[must_use]
+    pub fn since(mut self, earlier: &Self) -> Self {
+        let outcomes = self.outcomes.iter_mut().zip(&earlier.outcomes);
+        for (count, less) in outcomes.chain(self.traits.iter_mut().zip(&earlier.traits)) {
+            *count = count.wrapping_sub(*less);
+        }
+        self.batches = self.batches.wrapping_sub(earlier.batches);
+        self.unsent = self.unsent.wrapping_sub(earlier.unsent);
         self
     }
 

@@ -10,6 +10,7 @@ use crate::wire::{Datagram, KissCode};
 
 use super::config::HostAddress;
 use super::fitness::Unfit;
+use super::record::Record;
 
 /// Names a line of ntp.conf that declares a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -56,6 +57,8 @@ pub enum Action {
     StoreDrift(Frequency, Memory),
     /// Tell the administrator.
     Report(Event),
+    /// Write a line of statistics, where they are kept.
+    Record(Record),
     /// End the daemon.
     Finish(Outcome),
 }

@@ -423,6 +423,7 @@ impl System {
             self.reference = reference.growing_by(unproven + adrift);
             self.reference.doubt(left.doubt);
             self.tell_kernel(now, estimate.noise);
+            self.record_correction(now);
         }
     }
 

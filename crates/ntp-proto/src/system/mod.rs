@@ -9,6 +9,7 @@ mod fight;
 mod fitness;
 mod follow;
 mod leap;
+mod record;
 mod reference;
 mod snapshot;
 mod sources;
@@ -30,11 +31,13 @@ use crate::wire::Datagram;
 pub use action::{Action, ClockReport, ClockRequest, Event, Outcome, Received, SourceId};
 pub use config::{ClockStart, Family, HostAddress, SourceConfig, SourceKind, SystemConfig, Target};
 pub use fitness::Unfit;
+pub use record::{Exchange, Record, Recording};
 pub use reference::{Reference, SystemEvent};
 pub use snapshot::{EventLog, LeapFacts, PeerEvent, PeerKind, PeerSnapshot, Snapshot, SystemVariables};
 
 use fight::Fight;
 use leap::LeapState;
+use record::Journal;
 use sources::Source;
 
 /// How often the frequency is remembered if it has changed.
@@ -75,7 +78,7 @@ struct Member {
     source: SourceId,
     /// The name it was resolved from, for display.
     host: Option<String>,
-    events: EventLog<PeerEvent>,
+    events: Journal<PeerEvent>,
     /// Votes in a row that it has won, and lost, with a sample of its own.
     agreements: u32,
     disagreements: u32,
@@ -94,8 +97,8 @@ struct Member {
 }
 
 impl Member {
-    const fn new(association: Association, source: SourceId, host: Option<String>, now: MonoTime) -> Self {
-        let events = EventLog::new(PeerEvent::Mobilize);
+    fn new(association: Association, source: SourceId, host: Option<String>, now: MonoTime) -> Self {
+        let events = Journal::new(PeerEvent::Mobilize);
         Self {
             association,
             source,
@@ -139,7 +142,7 @@ pub struct System {
     selection: Selection,
     keys: Arc<KeyTable>,
     reference: Reference,
-    events: EventLog<SystemEvent>,
+    events: Journal<SystemEvent>,
     started: MonoTime,
     stored_drift: Option<Frequency>,
     store_due: MonoTime,
@@ -153,6 +156,8 @@ pub struct System {
     /// Whether the administrator knows that too few sources agree.
     too_few_told: bool,
     finished: bool,
+    /// What is to be recorded.
+    recording: Recording,
     actions: VecDeque<Action>,
 }
 
@@ -187,7 +192,7 @@ impl System {
             selection: Selection::default(),
             keys: Arc::clone(&config.keys),
             reference: Reference::unsynchronized(config.precision, now),
-            events: EventLog::new(SystemEvent::Restart),
+            events: Journal::new(SystemEvent::Restart),
             started: now,
             stored_drift: clock.drift,
             store_due: now + DRIFT_INTERVAL,
@@ -198,6 +203,7 @@ impl System {
             fight: Fight::new(now),
             too_few_told: false,
             finished: false,
+            recording: Recording::default(),
             actions: VecDeque::new(),
             config,
             rng,
@@ -236,6 +242,7 @@ impl System {
                     self.report(Event::Reachable(remote));
                 }
                 self.follow(now, received.association, &measurement, received.arrived);
+                self.record_exchange(now, &received, &measurement);
             }
             Err(Rejection::Kiss(code)) => {
                 member.events.note(PeerEvent::of_kiss(code));
@@ -282,6 +289,7 @@ impl System {
         if self.config.discipline.once && patience_over && !self.finished {
             self.finish(Outcome::NoTime);
         }
+        self.record_events(now);
     }
 
     /// When [`Self::handle_timeout`] wants to be called.
@@ -302,6 +310,11 @@ impl System {
     /// The next thing for the shell to do.
     pub fn poll_action(&mut self) -> Option<Action> {
         self.actions.pop_front()
+    }
+
+    /// What is to be recorded from now on.
+    pub const fn set_recording(&mut self, recording: Recording) {
+        self.recording = recording;
     }
 
     /// The shell has sent something or done something to the clock.

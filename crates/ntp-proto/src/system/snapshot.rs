@@ -221,7 +221,7 @@ impl System {
         Snapshot { system: self.system_variables(now), peers }
     }
 
-    fn system_variables(&self, now: MonoTime) -> SystemVariables {
+    pub(super) fn system_variables(&self, now: MonoTime) -> SystemVariables {
         let noise = self.estimator.estimate(now).map_or(NtpDuration::ZERO, |estimate| estimate.noise);
         let local = || self.sources.iter().find(|source| is_local_clock(source)).map(|source| source.id);
         let time_constant = self
@@ -244,7 +244,7 @@ impl System {
             oscillator: self.estimator.oscillator(),
             clock_jitter: self.discipline.clock_jitter(),
             clock_wander: self.discipline.clock_wander(),
-            events: self.events,
+            events: self.events.log,
             started: self.started,
             leap_table: self.config.leap_table.as_ref().and_then(|table| {
                 let (tai, change) = table.at(self.date(now))?;
@@ -253,7 +253,7 @@ impl System {
         }
     }
 
-    fn member_snapshot(&self, member: &Member, now: MonoTime) -> PeerSnapshot {
+    pub(super) fn member_snapshot(&self, member: &Member, now: MonoTime) -> PeerSnapshot {
         let association = &member.association;
         let state = association.state();
         let register = state.register();
@@ -268,7 +268,7 @@ impl System {
             remote: association.remote(),
             host: member.host.clone(),
             standing: self.standing(association.id()),
-            events: member.events,
+            events: member.events.log,
             reach: state.reach().bits(),
             unreach: state.reach().unanswered(),
             flash: flash(member, now, rate, &self.config.selection),

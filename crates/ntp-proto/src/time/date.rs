@@ -24,6 +24,20 @@ impl Date {
         Self::from_days(time.seconds().div_euclid(DAY))
     }
 
+    /// The week in which a moment lies, and the year that the week belongs to (ISO 8601: that of its Thursday).
+    pub fn week_of(time: UnixTime) -> (i64, u8) {
+        let days = time.seconds().div_euclid(DAY);
+        // 1970-01-01 was a Thursday, and weeks begin on Monday.
+        let mut thursday = days - (days + 3).rem_euclid(7) + 3;
+        let year = Self::from_days(thursday).year;
+        let mut week = 1;
+        while Self::from_days(thursday - 7).year == year {
+            thursday -= 7;
+            week += 1;
+        }
+        (year, week)
+    }
+
     /// So many days after 1970-01-01: whole 400-year cycles first, then years that begin in March, so
     /// that the leap day comes last.
     const fn from_days(days: i64) -> Self {
@@ -56,5 +70,15 @@ mod tests {
         assert_eq!(Date::from_days(59).to_string(), "1970-03-01");
         assert_eq!(Date::from_days(11_016).to_string(), "2000-02-29");
         assert_eq!(Date::of(UnixTime::new(-1, 0)).to_string(), "1969-12-31");
+    }
+
+    #[test]
+    fn weeks_are_those_of_iso_8601() {
+        let week = |days: i64| Date::week_of(UnixTime::new(days * DAY + 5, 0));
+        assert_eq!(week(0), (1970, 1));
+        assert_eq!(week(-4), (1969, 52));
+        // 2021-01-03 was the last day of 2020's week 53, 2026-11-26 lies in week 48.
+        assert_eq!(week(18_630), (2020, 53));
+        assert_eq!(week(20_783), (2026, 48));
     }
 }

@@ -33,6 +33,7 @@ use crate::net::{Complaints, DATAGRAM_LEN_MAX, Origin, Sockets};
 use crate::resolver::{Answer, Resolver, Subject};
 use crate::serve::{Question, Service};
 use crate::statefiles;
+use crate::statistics::StatisticsFiles;
 
 /// Datagrams read from one socket before the timers, the resolver and our own servers get their turn.
 const BATCH: usize = 64;
@@ -77,6 +78,7 @@ pub(crate) struct Driver {
     pub(crate) notifier: Notifier,
     pub(crate) drift_file: Option<PathBuf>,
     pub(crate) leap_file: Option<LeapFile>,
+    pub(crate) statistics: StatisticsFiles,
     /// How long the machine had been suspended when that was last looked at.
     pub(crate) asleep: Duration,
     /// The `interface` lines; the wildcard addresses need no care.
@@ -164,6 +166,7 @@ impl Driver {
             let now = self.read_clock()?;
             self.system.handle_timeout(now);
             self.look_at_leap_file(now);
+            self.record_counters(now);
             self.feed_watchdog(now);
             self.look_for_addresses(now);
             self.consider_threads(now);
@@ -184,6 +187,12 @@ impl Driver {
         let date = self.system.date(now);
         if let Some(table) = self.leap_file.as_mut().and_then(|file| file.look(now, date)) {
             self.system.set_leap_table(Some(table));
+        }
+    }
+
+    fn record_counters(&mut self, now: MonoTime) {
+        if self.statistics.wants_counters(now) {
+            self.statistics.write_counters(now, self.system.date(now), self.service.counts());
         }
     }
 
@@ -244,6 +253,7 @@ impl Driver {
                 }
                 Action::StoreDrift(frequency, memory) => self.store_drift(frequency, &memory),
                 Action::Report(event) => self.report(&event)?,
+                Action::Record(record) => self.statistics.write(self.system.date(clock::now()?), &record),
                 Action::Finish(outcome) => return Ok(Some(finish(outcome))),
             }
         }

@@ -7,6 +7,7 @@ use ntp_conf::{Configuration, Placed, Severity, values};
 use tracing::{error, info, warn};
 
 use super::Driver;
+use crate::clock;
 use crate::config::{self, client_list_size};
 use crate::keys;
 
@@ -89,6 +90,10 @@ impl Driver {
         access.set_sources(self.system.source_addresses());
         self.service.set_rules(config::server_rules(&found, &keys, access));
         self.control_key = config::control_key(&found);
+        let now = clock::now().unwrap_or(self.began);
+        let date = self.system.date(now);
+        self.statistics.configure(&found.statistics, date);
+        self.system.set_recording(self.statistics.recording());
         self.interfaces = values(&found.interfaces);
         self.listen();
         let settled = Settled::of(&found);

@@ -21,6 +21,7 @@ use super::statistics::occupancy;
 
 pub(super) use clock::clock;
 pub(super) use peer::peer;
+pub use statistics::service_counter;
 pub(super) use system::system;
 
 /// The mode of a client and of a server as numbers.

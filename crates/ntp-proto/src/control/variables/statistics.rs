@@ -2,7 +2,7 @@
 
 use crate::association::Counters;
 use crate::auth::KeyTable;
-use crate::server::{ClientTable, Outcome, Restrictions, Trait};
+use crate::server::{ClientTable, Counts, Outcome, Restrictions, Trait};
 use crate::system::PeerSnapshot;
 
 use super::{Facts, millis, quoted, seconds};
@@ -13,7 +13,7 @@ pub(super) fn statistics(name: &str, facts: &Facts<'_>) -> Option<String> {
     match name {
         "ss_uptime" | "ss_reset" | "iostats_reset" | "timerstats_reset" | "authreset" => Some(since_start()),
         _ => {
-            let count = service(name, facts)
+            let count = service_counter(name, &facts.asker.statistics.counts)
                 .or_else(|| clients(name, facts))
                 .or_else(|| traffic(name, facts))
                 .or_else(|| authentication(name, facts));
@@ -22,9 +22,8 @@ pub(super) fn statistics(name: &str, facts: &Facts<'_>) -> Option<String> {
     }
 }
 
-/// What came to the service port.
-fn service(name: &str, facts: &Facts<'_>) -> Option<u64> {
-    let counts = &facts.asker.statistics.counts;
+/// What came to the service port, under the names of mode 6; `None` for any other name.
+pub fn service_counter(name: &str, counts: &Counts) -> Option<u64> {
     let of_version_1 =
         [Trait::Version1Client, Trait::Version1Reserved, Trait::Version1Symmetric, Trait::Version1Other];
     Some(match name {
