@@ -12,5 +12,6 @@ pub mod names;
 pub mod notify;
 pub mod spread;
 mod sys;
+pub mod terminal;
 pub mod timex;
 pub mod udp;

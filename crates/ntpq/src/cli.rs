@@ -18,9 +18,51 @@ pub struct Options {
     /// Run a command; may be given several times
     #[arg(short = 'c', long = "command", value_name = "CMD")]
     pub commands: Vec<String>,
-    /// Answer in JSON (`why`)
+    /// Answer in JSON, one object a line
     #[arg(long = "json")]
     pub json: bool,
+    /// Ask again and again, every so many seconds; q ends it
+    #[arg(
+        long = "watch", value_name = "SECONDS", num_args = 0..=1, require_equals = true,
+        default_missing_value = "2", value_parser = clap::value_parser!(u32).range(1..=86_400)
+    )]
+    pub watch: Option<u32>,
+    /// Show times with their units
+    #[arg(short = 'u', long = "units")]
+    pub units: bool,
+    /// Show long names whole, on lines of their own
+    #[arg(short = 'w', long = "wide")]
+    pub wide: bool,
+    /// Take the terminal for this wide
+    #[arg(short = 'W', long = "width", value_name = "COLUMNS", value_parser = parse_width)]
+    pub width: Option<usize>,
+    /// Print tables in the columns of classic ntpq
+    #[arg(long = "classic")]
+    pub classic: bool,
+    /// Exit with 0 whatever the daemons answer, as the originals do
+    #[arg(long = "compat-exit")]
+    pub compatible_exit: bool,
+    /// `verify`: the offset may be so many milliseconds
+    #[arg(long = "max-offset", value_name = "MS", value_parser = parse_millis)]
+    pub offset_max: Option<f64>,
+    /// `verify`: so many sources must be used
+    #[arg(long = "min-sources", visible_alias = "min-peers", value_name = "N")]
+    pub sources_min: Option<usize>,
+    /// `verify`: the clock must be within so many milliseconds of true time
+    #[arg(long = "max-distance", value_name = "MS", value_parser = parse_millis)]
+    pub distance_max: Option<f64>,
+    /// `verify`: wait up to so many seconds for all that to hold
+    #[arg(long = "wait", value_name = "SECONDS", default_value_t = 0)]
+    pub wait: u32,
+    /// Read commands, even where some are given
+    #[arg(short = 'i', long = "interactive")]
+    pub interactive: bool,
+    /// Tell of every packet
+    #[arg(short = 'd', long = "debug-level", action = ArgAction::Count)]
+    pub debug: u8,
+    /// The same, by a number
+    #[arg(short = 'D', long = "set-debug-level", value_name = "LEVEL")]
+    pub debug_level: Option<u8>,
     /// Sign questions with the key of this number
     #[arg(short = 'a', long = "authentication", value_name = "NUMBER")]
     pub key: Option<std::num::NonZeroU32>,
@@ -43,9 +85,23 @@ pub struct Options {
 
 const AFTER_HELP: &str = "\
 `ntpq why [SOURCE]` says in words whether this machine's clock is synchronized, and why not.
+`ntpq verify [HOST...]` says so in one line, and by its exit status, for scripts.
 Commands: `ntpq -c help`. Without -p and -c, commands are read from standard input.
-Exit status: 0 every question was answered, 1 usage, 2 no answer, 3 the daemon refused, 4 (why) the clock is
-not synchronized, or the source is not used.";
+Exit status: 0 every question was answered, 1 usage, 2 no answer, 3 the daemon refused, 4 (why, verify) the clock
+is not synchronized, or the source is not used, 5 (verify) it is not as good as was asked for.";
+
+/// Narrower than any table, and wider than any terminal.
+const WIDTHS: std::ops::RangeInclusive<usize> = 20..=10_000;
+
+fn parse_width(text: &str) -> Result<usize, String> {
+    let found = text.parse().ok().filter(|width| WIDTHS.contains(width));
+    found.ok_or_else(|| format!("expected {} to {} columns", WIDTHS.start(), WIDTHS.end()))
+}
+
+fn parse_millis(text: &str) -> Result<f64, String> {
+    let found = text.parse().ok().filter(|millis: &f64| millis.is_finite() && *millis >= 0.0);
+    found.ok_or_else(|| "expected milliseconds, 0 or more".to_owned())
+}
 
 /// A daemon to ask.
 #[derive(Clone, Debug, PartialEq, Eq)]

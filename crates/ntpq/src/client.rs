@@ -1,7 +1,7 @@
 //! One daemon, asked over UDP: requests, fragments, timeouts and one retry.
 
 use std::collections::BTreeSet;
-use std::io;
+use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
@@ -93,6 +93,10 @@ pub struct Client {
     patience: Patience,
     /// What questions are signed with.
     key: Option<SharedKey>,
+    /// The version that questions claim.
+    version: Version,
+    /// Packets are told of, on standard error.
+    debug: bool,
 }
 
 /// One client of a daemon.
@@ -110,6 +114,10 @@ pub struct ClientRow {
     pub mode_version: u32,
     /// The restrictions that held for it, as ntp 4.2.8 numbers them.
     pub restrictions: u32,
+    /// Requests a second, lately; only NTPsec and we tell.
+    pub score: Option<f64>,
+    /// Requests that were not answered, likewise.
+    pub dropped: Option<u32>,
 }
 
 /// The clients of a daemon.
@@ -141,6 +149,8 @@ fn rows_of(items: &[Item]) -> Vec<(ClientRow, String)> {
             count: number("ct")?,
             mode_version: number("mv")?,
             restrictions: number("rs")?,
+            score: variables.number(&name("sc")),
+            dropped: number("dr"),
         };
         Some((row, variables.text(&name("last"))?.to_owned()))
     };
@@ -158,7 +168,15 @@ impl Client {
         let [first, second, ..] = random.to_be_bytes();
         let first_packet = if remote.ip().is_loopback() { FIRST_PACKET_LOCAL } else { PATIENCE.first };
         let patience = Patience { first: first_packet, ..PATIENCE };
-        Ok(Self { socket, remote, sequence: u16::from_be_bytes([first, second]), patience, key: None })
+        Ok(Self {
+            socket,
+            remote,
+            sequence: u16::from_be_bytes([first, second]),
+            patience,
+            key: None,
+            version: Version::V2,
+            debug: false,
+        })
     }
 
     /// Waits at most this long for the first packet of an answer.
@@ -171,6 +189,37 @@ impl Client {
     /// Signs every question from now on, or none.
     pub fn set_key(&mut self, key: Option<SharedKey>) {
         self.key = key;
+    }
+
+    /// How long the first packet of an answer may take.
+    pub const fn patience(&self) -> Duration {
+        self.patience.first
+    }
+
+    /// Waits at most this long for it from now on.
+    pub const fn set_patience(&mut self, first: Duration) {
+        self.patience.first = first;
+    }
+
+    /// The version that questions claim.
+    pub const fn version(&self) -> u8 {
+        self.version.number()
+    }
+
+    /// Claims another one, 1 to 4; nothing changes for any other.
+    pub fn set_version(&mut self, number: u8) {
+        self.version = Version::new(number).unwrap_or(self.version);
+    }
+
+    /// Tells of every packet on standard error, or of none.
+    pub const fn set_debug(&mut self, debug: bool) {
+        self.debug = debug;
+    }
+
+    fn tell(&self, what: &str, packet: &[u8]) {
+        if self.debug {
+            drop(writeln!(io::stderr(), "{what} {}: {} bytes", self.remote, packet.len()));
+        }
     }
 
     /// The daemon's address.
@@ -225,18 +274,27 @@ impl Client {
         Ok((response.status, parse_items(&response.data)))
     }
 
-    /// The same of a reference clock.
-    pub fn clock_variables(
+    /// The same as it came.
+    pub fn variables_data(
         &mut self,
         association: u16,
         names: &[&str],
-    ) -> Result<(u16, Vec<Item>), ClientError> {
-        let response = self.ask(Opcode::ReadClock, association, names.join(",").as_bytes())?;
-        Ok((response.status, parse_items(&response.data)))
+    ) -> Result<(u16, Vec<u8>), ClientError> {
+        let response = self.ask(Opcode::ReadVariables, association, names.join(",").as_bytes())?;
+        Ok((response.status, response.data))
     }
 
-    /// The clients that the daemon remembers, in the order in which they were last seen.
-    pub fn clients(&mut self) -> Result<ClientRows, ClientError> {
+    /// The same of a reference clock.
+    pub fn clock_data(&mut self, association: u16, names: &[&str]) -> Result<(u16, Vec<u8>), ClientError> {
+        let response = self.ask(Opcode::ReadClock, association, names.join(",").as_bytes())?;
+        Ok((response.status, response.data))
+    }
+
+    /// The clients that the daemon remembers, in the order in which they were last seen; those that meet the
+    /// conditions, which are options of `READ_MRU` (ntp 4.2.8, `ntp_control.c`).
+    pub fn clients(&mut self, conditions: &[(String, String)]) -> Result<ClientRows, ClientError> {
+        let conditions = conditions.iter();
+        let wish = conditions.fold(String::new(), |wish, (name, value)| wish + ", " + name + "=" + value);
         let mut rows: Vec<ClientRow> = Vec::new();
         let (mut known, mut seen) = (String::new(), BTreeSet::new());
         loop {
@@ -244,7 +302,7 @@ impl Client {
             let nonce = self.ask(Opcode::RequestNonce, 0, &[])?;
             let nonce = parse_items(&nonce.data);
             let nonce = Variables(&nonce).text("nonce").ok_or(ClientError::Inconsistent)?;
-            let question = format!("nonce={nonce}, frags=32{known}");
+            let question = format!("nonce={nonce}, frags=32{wish}{known}");
             let items = parse_items(&self.ask(Opcode::ReadClients, 0, question.as_bytes())?.data);
             let part = rows_of(&items);
             known = part.iter().rev().take(RESUMED).enumerate().fold(
@@ -301,12 +359,14 @@ impl Client {
         let began = Instant::now();
         let now = || MonoTime::ZERO + began.elapsed();
         let mut exchange = Exchange::new(questions, self.sequence, self.patience);
+        exchange.set_version(self.version);
         let mut buffer = [0; DATAGRAM_LEN_MAX];
         while !exchange.is_done() {
             while let Some(mut packet) = exchange.poll_packet(now()) {
                 if let Some(key) = &self.key {
                     sign(&mut packet, key);
                 }
+                self.tell("to", &packet);
                 self.socket.send(&packet).map_err(|error| self.explain(error))?;
             }
             let left = exchange.next_timeout().map_or(Duration::ZERO, |at| at.since(now()));
@@ -316,7 +376,11 @@ impl Client {
             }
             self.socket.set_read_timeout(Some(left))?;
             match self.socket.recv(&mut buffer) {
-                Ok(length) => exchange.handle_datagram(now(), buffer.get(..length).unwrap_or_default()),
+                Ok(length) => {
+                    let packet = buffer.get(..length).unwrap_or_default();
+                    self.tell("from", packet);
+                    exchange.handle_datagram(now(), packet);
+                }
                 Err(error)
                     if matches!(
                         error.kind(),

@@ -15,6 +15,8 @@ pub enum Exit {
     Refused,
     /// 4: the clock is not synchronized, or the source is not used.
     NotGood,
+    /// 5: `verify`: it is synchronized, and not as well as was asked for.
+    Threshold,
 }
 
 impl From<Exit> for ExitCode {
@@ -25,6 +27,7 @@ impl From<Exit> for ExitCode {
             Exit::NoAnswer => 2,
             Exit::Refused => 3,
             Exit::NotGood => 4,
+            Exit::Threshold => 5,
         })
     }
 }

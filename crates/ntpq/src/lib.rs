@@ -7,9 +7,13 @@ pub mod client;
 mod command;
 pub mod exit;
 mod format;
+mod interactive;
+mod json;
 mod keys;
 mod session;
+mod settings;
 pub mod values;
+mod verify;
 mod why;
 
 pub use session::run;
@@ -17,8 +21,14 @@ pub use session::run;
 /// What `ntpq -pn` prints of a daemon.
 pub fn peers_table(client: &mut client::Client) -> Result<String, client::ClientError> {
     let mut key = keys::Choice::default();
-    let mut context =
-        command::Context { client, numeric: true, host: "", json: false, key: &mut key, heading: None };
+    let mut settings = settings::Settings::plain();
+    let mut context = command::Context {
+        client,
+        host: String::new(),
+        settings: &mut settings,
+        key: &mut key,
+        heading: None,
+    };
     let mut out = Vec::new();
     match command::run("peers", &mut context, &mut out) {
         Ok(_) => Ok(String::from_utf8_lossy(&out).into_owned()),

@@ -1,47 +1,120 @@
 //! From the command line through hosts and commands to an exit code.
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::cli::{Options, Target};
 use crate::client::{Client, ClientError};
 use crate::command::{self, CommandError, Context, Heading, Next};
 use crate::exit::Exit;
+use crate::interactive;
 use crate::keys::Choice;
+use crate::settings::Settings;
+use crate::verify::{self, Wanted};
+use ntp_os::terminal::Keys;
 use ntp_proto::auth::KeyId;
+
+/// How long between two tries to reach a daemon that is waited for.
+const RETRY: Duration = Duration::from_millis(500);
 
 /// Asks every host every command.
 pub fn run(options: &Options) -> Exit {
     let mut out = io::stdout().lock();
     let mut err = io::stderr().lock();
-    let worst = serve(options, &mut out, &mut err);
-    match out.flush() {
+    let mut settings = Settings::of(options);
+    let worst = serve(options, &mut settings, &mut out, &mut err);
+    let worst = match out.flush() {
         Err(reason) if reason.kind() != io::ErrorKind::BrokenPipe => worst.max(Exit::Usage),
         _ => worst,
+    };
+    if options.compatible_exit && worst != Exit::Usage { Exit::Done } else { worst }
+}
+
+/// What is asked of whom.
+struct Plan {
+    hosts: Vec<String>,
+    commands: Vec<String>,
+    verify: bool,
+}
+
+impl Plan {
+    /// `why` and `verify` stand where hosts do: they are what ntpq is started for most by people who do not know it.
+    fn of(options: &Options) -> Result<Self, &'static str> {
+        let mut commands = options.commands.clone();
+        if options.peers {
+            commands.push("peers".to_owned());
+        }
+        let mut hosts = options.hosts.clone();
+        let mut verify = false;
+        match hosts.first().map(String::as_str) {
+            // About this machine.
+            Some("why") => {
+                commands.push(hosts.join(" "));
+                hosts = vec!["localhost".to_owned()];
+            }
+            Some("verify") => {
+                verify = true;
+                hosts.remove(0);
+                if hosts.is_empty() {
+                    hosts.push("localhost".to_owned());
+                }
+            }
+            _ => {}
+        }
+        let thresholds =
+            options.offset_max.is_some() || options.distance_max.is_some() || options.sources_min.is_some();
+        if !verify && (thresholds || options.wait > 0) {
+            return Err("--max-offset, --max-distance, --min-sources and --wait are for `ntpq verify`");
+        }
+        if options.watch.is_some() && commands.is_empty() && !verify {
+            commands.push("peers".to_owned());
+        }
+        Ok(Self { hosts, commands, verify })
     }
 }
 
-fn serve(options: &Options, out: &mut dyn Write, err: &mut dyn Write) -> Exit {
-    let mut commands = options.commands.clone();
-    if options.peers {
-        commands.push("peers".to_owned());
+fn serve(options: &Options, settings: &mut Settings, out: &mut dyn Write, err: &mut dyn Write) -> Exit {
+    let plan = match Plan::of(options) {
+        Ok(plan) => plan,
+        Err(reason) => {
+            drop(writeln!(err, "ntpq: {reason}"));
+            return Exit::Usage;
+        }
+    };
+    let Some(seconds) = options.watch else { return ask_all(&plan, options, settings, out, err) };
+    let keys = Keys::listen();
+    loop {
+        let screen = keys.is_some() && settings.colour;
+        if screen {
+            // The cursor goes home, and what was there is cleared.
+            drop(out.write_all(b"\x1b[H\x1b[2J"));
+        }
+        let worst = ask_all(&plan, options, settings, out, err);
+        if out.flush().is_err() {
+            return worst;
+        }
+        let interval = Duration::from_secs(seconds.into());
+        match &keys {
+            Some(keys) if matches!(keys.wait(interval), Some(b'q' | b'Q')) => return worst,
+            Some(_) => {}
+            None => thread::sleep(interval),
+        }
     }
-    // `ntpq why [SOURCE]` is about this machine.
-    let mut hosts = options.hosts.clone();
-    if hosts.first().is_some_and(|word| word == "why") {
-        commands.push(hosts.join(" "));
-        hosts = vec!["localhost".to_owned()];
-    }
-    let is_why = |line: &String| line.split_whitespace().next() == Some("why");
-    if options.json && (commands.is_empty() || !commands.iter().all(is_why)) {
-        drop(writeln!(err, "ntpq: --json is for `why` only"));
-        return Exit::Usage;
-    }
-    let width = hosts.iter().map(|host| host.chars().count()).max().unwrap_or(0);
+}
+
+fn ask_all(
+    plan: &Plan,
+    options: &Options,
+    settings: &mut Settings,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> Exit {
+    let width = plan.hosts.iter().map(|host| host.chars().count()).max().unwrap_or(0);
     let mut worst = Exit::Done;
-    for host in &hosts {
-        let heading = (hosts.len() > 1).then_some(Heading { host, width });
-        let outcome = ask(host, heading, &commands, options, out, err);
-        worst = worst.max(outcome);
+    for host in &plan.hosts {
+        let heading = (plan.hosts.len() > 1).then_some(Heading { host, width });
+        worst = worst.max(ask(host, heading, plan, options, settings, out, err));
     }
     worst
 }
@@ -49,42 +122,65 @@ fn serve(options: &Options, out: &mut dyn Write, err: &mut dyn Write) -> Exit {
 fn ask(
     host: &str,
     heading: Option<Heading<'_>>,
-    commands: &[String],
+    plan: &Plan,
     options: &Options,
+    settings: &mut Settings,
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> Exit {
-    let opened = Target::resolve(host, options.ipv4, options.ipv6).and_then(|target| connect(&target));
-    let mut client = match opened {
+    let patience = Duration::from_secs(options.wait.into());
+    let mut client = match open(host, options, patience) {
         Ok(client) => client,
         Err(reason) => {
             drop(writeln!(err, "ntpq: {reason}"));
             return Exit::NoAnswer;
         }
     };
+    client.set_debug(settings.debug > 0);
     let mut key = Choice {
         id: options.key.map(std::num::NonZeroU32::get).and_then(KeyId::new),
         file: options.key_file.clone(),
         ..Choice::default()
     };
-    let (numeric, json) = (options.numeric, options.json);
-    let mut context = Context { client: &mut client, numeric, host, json, key: &mut key, heading };
-    if commands.is_empty() {
-        return converse(&mut context, out, err);
+    if plan.verify {
+        let wanted = Wanted {
+            offset_max: options.offset_max,
+            distance_max: options.distance_max,
+            sources_min: options.sources_min,
+        };
+        return verify::run(&mut client, host, &wanted, patience, settings.json, out)
+            .unwrap_or_else(|error| explain(&error, &client, host, err));
     }
+    let mut context =
+        Context { client: &mut client, host: host.to_owned(), settings, key: &mut key, heading };
     let mut worst = Exit::Done;
-    for line in commands {
+    for line in &plan.commands {
         match execute(line, &mut context, out, err) {
-            Ok(Next::Quit) => break,
+            Ok(Next::Quit) => return worst,
             Ok(Next::Continue) => {}
             Err(exit) => worst = worst.max(exit),
         }
     }
+    if plan.commands.is_empty() || options.interactive {
+        worst = worst.max(converse(&mut context, out, err));
+    }
     worst
 }
 
+/// Opens a conversation; while there is patience, again: a name may not resolve yet, nor a daemon listen.
+fn open(host: &str, options: &Options, patience: Duration) -> Result<Client, String> {
+    let began = Instant::now();
+    loop {
+        let opened = Target::resolve(host, options.ipv4, options.ipv6).and_then(|target| connect(&target));
+        if opened.is_ok() || began.elapsed() >= patience {
+            return opened;
+        }
+        thread::sleep(RETRY);
+    }
+}
+
 /// `localhost` is `::1` first, where a daemon may not listen: the address that answers is taken.
-fn connect(target: &Target) -> Result<Client, String> {
+pub(crate) fn connect(target: &Target) -> Result<Client, String> {
     let mut last = Err(format!("{}: has no address", target.name));
     for address in &target.addresses {
         match Client::connect(*address) {
@@ -103,36 +199,41 @@ fn connect(target: &Target) -> Result<Client, String> {
     last
 }
 
-/// Reads commands from standard input.
+/// Reads commands: from a terminal with editing, history and completion, else line by line.
 fn converse(context: &mut Context<'_>, out: &mut dyn Write, err: &mut dyn Write) -> Exit {
-    let prompt = io::stdin().is_terminal();
+    if io::stdin().is_terminal() {
+        return interactive::converse(context, out, err);
+    }
     let mut worst = Exit::Done;
-    let mut lines = io::stdin().lock().lines();
-    loop {
-        if prompt {
-            drop(write!(out, "ntpq> ").and_then(|()| out.flush()));
-        }
-        let Some(Ok(line)) = lines.next() else { return worst };
+    for line in io::stdin().lock().lines() {
+        let Ok(line) = line else { return worst };
         match execute(&line, context, out, err) {
             Ok(Next::Quit) => return worst,
             Ok(Next::Continue) => {}
             Err(exit) => worst = worst.max(exit),
         }
     }
+    worst
 }
 
 /// Runs one command; what went wrong is printed as the originals do, for scripts look for it.
-fn execute(
+pub(crate) fn execute(
     line: &str,
     context: &mut Context<'_>,
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> Result<Next, Exit> {
-    let error = match command::run(line, context, out) {
-        Ok(next) => return Ok(next),
-        Err(error) => error,
-    };
-    let exit = match &error {
+    match command::run(line, context, out) {
+        Ok(next) => Ok(next),
+        // A reader that went away, as `head` does, has seen what it wanted.
+        Err(CommandError::Output(reason)) if reason.kind() == io::ErrorKind::BrokenPipe => Ok(Next::Quit),
+        Err(error) => Err(explain(&error, context.client, &context.host, err)),
+    }
+}
+
+/// Says what went wrong; what it is called among exit codes.
+fn explain(error: &CommandError, client: &Client, host: &str, err: &mut dyn Write) -> Exit {
+    let exit = match error {
         CommandError::Client(ClientError::Refused(_)) => Exit::Refused,
         CommandError::Client(
             ClientError::TimedOut
@@ -140,20 +241,18 @@ fn execute(
             | ClientError::Inconsistent
             | ClientError::Socket(_),
         ) => Exit::NoAnswer,
-        // A reader that went away, as `head` does, has seen what it wanted.
-        CommandError::Output(reason) if reason.kind() == io::ErrorKind::BrokenPipe => return Ok(Next::Quit),
-        CommandError::NotGood => return Err(Exit::NotGood),
-        CommandError::Declined => return Err(Exit::Refused),
+        CommandError::NotGood => return Exit::NotGood,
+        CommandError::Declined => return Exit::Refused,
         CommandError::Usage(_) | CommandError::Output(_) => Exit::Usage,
     };
     let stars = if exit == Exit::Usage { "" } else { "***" };
     drop(writeln!(err, "{stars}{error}"));
-    if matches!(error, CommandError::Client(ClientError::TimedOut)) && context.client.gives_time() {
-        let host = context.host.escape_debug();
+    if matches!(error, CommandError::Client(ClientError::TimedOut)) && client.gives_time() {
+        let host = host.escape_debug();
         drop(writeln!(
             err,
             "{host} is alive and gives the time, but answers no queries (`restrict ... noquery`)"
         ));
     }
-    Err(exit)
+    exit
 }

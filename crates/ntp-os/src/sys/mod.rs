@@ -4,4 +4,5 @@
 pub(crate) mod memory;
 pub(crate) mod mmsg;
 pub(crate) mod names;
+pub(crate) mod terminal;
 pub(crate) mod timex;

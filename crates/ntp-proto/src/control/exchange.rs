@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::time::MonoTime;
+use crate::wire::Version;
 
 use super::message::{ControlHeader, ControlMessage, ErrorCode, Opcode};
 use super::reassembly::{Reassembly, ReassemblyError, Response};
@@ -68,6 +69,7 @@ pub struct Exchange {
     flying: Vec<Flight>,
     sequence: u16,
     patience: Patience,
+    version: Version,
     heard: bool,
 }
 
@@ -77,7 +79,21 @@ impl Exchange {
     pub fn new(questions: Vec<Question>, sequence: u16, patience: Patience) -> Self {
         let answers = questions.iter().map(|_| None).collect();
         let waiting = (0..questions.len()).map(|number| (number, 0)).collect();
-        Self { questions, answers, waiting, flying: Vec::new(), sequence, patience, heard: false }
+        Self {
+            questions,
+            answers,
+            waiting,
+            flying: Vec::new(),
+            sequence,
+            patience,
+            version: Version::V2,
+            heard: false,
+        }
+    }
+
+    /// Claims another version than 2, which every daemon takes.
+    pub const fn set_version(&mut self, version: Version) {
+        self.version = version;
     }
 
     /// The next packet to send, if it is time for one. Whoever wants to sign it does so.
@@ -89,6 +105,7 @@ impl Exchange {
         let question = self.questions.get(number)?;
         self.sequence = self.sequence.wrapping_add(1);
         let request = ControlHeader::request(question.opcode, self.sequence, question.association);
+        let request = ControlHeader { version: self.version, ..request };
         let packet = ControlMessage::write(&request, &question.data);
         let (first, whole) = (self.patience.first, self.patience.whole);
         self.flying.push(Flight {

@@ -32,6 +32,23 @@ pub enum Unit {
     Text,
 }
 
+impl Unit {
+    /// In words; empty for what has none.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Number | Self::Text | Self::Address => "",
+            Self::Bits => "bits",
+            Self::Milliseconds => "ms",
+            Self::Seconds => "s",
+            Self::PartsPerMillion => "ppm",
+            Self::LogSeconds => "log2 s",
+            Self::Timestamp => "NTP timestamp",
+            Self::Date => "YYYYMMDDhhmm UTC",
+            Self::Filter => "ms, eight, the newest first",
+        }
+    }
+}
+
 /// One variable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Variable {

@@ -1,10 +1,15 @@
-//! `mrulist`: the clients that a daemon remembers, the latest first.
+//! `mrulist`: the clients that a daemon remembers, the latest first unless something else is asked for.
 
+use std::cmp::Ordering;
 use std::io::Write;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
 
 use ntp_proto::time::NtpTimestamp;
+use serde_json::{Value, json};
 
 use crate::client::ClientRow;
+use crate::json;
 
 use super::{CommandError, Context};
 
@@ -12,49 +17,264 @@ use super::{CommandError, Context};
 const LIMITED: u32 = 0x20;
 const KOD: u32 = 0x400;
 
-pub(super) fn run(context: &mut Context<'_>, out: &mut dyn Write) -> Result<(), CommandError> {
-    let list = context.client.clients()?;
-    writeln!(out, "lstint avgint rstr r m v  count rport remote address")?;
-    writeln!(out, "{}", "=".repeat(78))?;
-    for row in list.rows.iter().rev() {
-        writeln!(out, "{}", line(row, list.now))?;
+/// How long a name may take to be looked up.
+const NAME_PATIENCE: Duration = Duration::from_secs(1);
+
+/// By what rows are sorted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Sort {
+    #[default]
+    Silence,
+    Interval,
+    Address,
+    Count,
+    Score,
+}
+
+/// Which rows are wanted, in which order.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Wish {
+    sort: Sort,
+    reversed: bool,
+    /// Conditions, as daemons know them by name.
+    conditions: Vec<(String, String)>,
+    count_min: u32,
+    silence_max: Option<f64>,
+    silence_min: Option<f64>,
+    any: u32,
+    all: u32,
+    recent: Option<usize>,
+}
+
+impl Wish {
+    fn parse(words: &[&str]) -> Result<Self, CommandError> {
+        let usage = |word: &str| {
+            CommandError::Usage(format!(
+                "***mrulist: `{}' is no option of it: see help mrulist",
+                word.escape_debug()
+            ))
+        };
+        let mut wish = Self::default();
+        for word in words.iter().flat_map(|word| word.split(',')).filter(|word| !word.is_empty()) {
+            let wrong = || usage(word);
+            match word.split_once('=') {
+                None if word == "limited" => wish.any |= LIMITED,
+                None if word == "kod" => wish.any |= KOD,
+                None => return Err(wrong()),
+                Some(("sort", order)) => wish.sort_by(order).ok_or_else(wrong)?,
+                Some((name, value)) => {
+                    wish.condition(name, value).ok_or_else(wrong)?;
+                    wish.conditions.push((name.to_owned(), value.to_owned()));
+                }
+            }
+        }
+        if wish.any != 0 && !wish.conditions.iter().any(|(name, _)| name == "resany") {
+            wish.conditions.push(("resany".to_owned(), format!("{:#x}", wish.any)));
+        }
+        Ok(wish)
+    }
+
+    fn sort_by(&mut self, order: &str) -> Option<()> {
+        let (reversed, name) = order.strip_prefix('-').map_or((false, order), |name| (true, name));
+        self.reversed = reversed;
+        self.sort = match name {
+            "lstint" => Sort::Silence,
+            "avgint" => Sort::Interval,
+            "addr" => Sort::Address,
+            "count" => Sort::Count,
+            "score" => Sort::Score,
+            _ => return None,
+        };
+        Some(())
+    }
+
+    fn condition(&mut self, name: &str, value: &str) -> Option<()> {
+        let number = || crate::values::integer(value).and_then(|number| u32::try_from(number).ok());
+        let seconds = || value.parse().ok().filter(|seconds: &f64| seconds.is_finite());
+        match name {
+            "mincount" => self.count_min = number()?,
+            "resany" => self.any |= number()?,
+            "resall" => self.all = number()?,
+            "maxlstint" => self.silence_max = Some(seconds()?),
+            "minlstint" => self.silence_min = Some(seconds()?),
+            "minscore" => drop(seconds()?),
+            "laddr" => drop(value.parse::<IpAddr>().ok()?),
+            "recent" => self.recent = Some(usize::try_from(number()?).ok()?),
+            _ => return None,
+        }
+        Some(())
+    }
+
+    /// Daemons of other times do not know every condition: what is known here holds here as well.
+    fn admits(&self, row: &ClientRow, now: NtpTimestamp) -> bool {
+        let silence = silence(row, now);
+        row.count >= self.count_min
+            && (self.any == 0 || row.restrictions & self.any != 0)
+            && row.restrictions & self.all == self.all
+            && self.silence_max.is_none_or(|most| silence <= most)
+            && self.silence_min.is_none_or(|least| silence >= least)
+    }
+
+    fn compare(&self, one: &ClientRow, other: &ClientRow) -> Ordering {
+        let order = match self.sort {
+            Sort::Silence => Ordering::Equal,
+            Sort::Interval => interval(one).total_cmp(&interval(other)),
+            Sort::Address => {
+                (one.remote.ip(), one.remote.port()).cmp(&(other.remote.ip(), other.remote.port()))
+            }
+            Sort::Count => one.count.cmp(&other.count),
+            Sort::Score => one.score.unwrap_or(0.0).total_cmp(&other.score.unwrap_or(0.0)),
+        };
+        if self.reversed { order.reverse() } else { order }
+    }
+}
+
+pub(super) fn run(
+    words: &[&str],
+    context: &mut Context<'_>,
+    out: &mut dyn Write,
+) -> Result<(), CommandError> {
+    let wish = Wish::parse(words)?;
+    let began = Instant::now();
+    let list = context.client.clients(&wish.conditions)?;
+    let collected = began.elapsed();
+    let mut rows: Vec<&ClientRow> = list.rows.iter().rev().filter(|row| wish.admits(row, list.now)).collect();
+    rows.truncate(wish.recent.unwrap_or(usize::MAX));
+    if wish.sort == Sort::Silence && wish.reversed {
+        rows.reverse();
+    }
+    // Stable: equal rows stay in the order of their silence.
+    rows.sort_by(|one, other| wish.compare(one, other));
+    if context.settings.json {
+        let rows: Vec<Value> = rows.into_iter().map(|row| object(row, list.now)).collect();
+        return json::write(&context.host, "mrulist", json!({ "clients": rows }), out);
+    }
+    let classic = context.settings.classic;
+    let (header, width) = if classic {
+        ("lstint avgint rstr r m v  count rport remote address", 78)
+    } else {
+        (" lstint avgint rstr r m v  count    score   drop rport remote address", 69)
+    };
+    writeln!(out, "{header}\n{}", "=".repeat(width))?;
+    for row in &rows {
+        let address = row.remote.ip();
+        let name =
+            if context.settings.numeric { None } else { ntp_os::names::name_of(address, NAME_PATIENCE) };
+        let place = match name {
+            Some(name) if context.settings.wide => format!("{address} ({name})"),
+            Some(name) => name,
+            None => address.to_string(),
+        };
+        writeln!(out, "{}", line(row, list.now, &place, classic))?;
+    }
+    if !classic {
+        writeln!(out, "# Collected {} slots in {:.3} seconds", list.rows.len(), collected.as_secs_f64())?;
     }
     Ok(())
 }
 
-fn line(row: &ClientRow, now: NtpTimestamp) -> String {
-    let silence = (now - row.last).as_seconds_f64().max(0.0);
-    let average = (row.last - row.first).as_seconds_f64() / f64::from(row.count.saturating_sub(1).max(1));
+/// Seconds since it was last seen.
+fn silence(row: &ClientRow, now: NtpTimestamp) -> f64 {
+    (now - row.last).as_seconds_f64().max(0.0)
+}
+
+/// Seconds from one request to the next, on average.
+fn interval(row: &ClientRow) -> f64 {
+    (row.last - row.first).as_seconds_f64() / f64::from(row.count.saturating_sub(1).max(1))
+}
+
+fn line(row: &ClientRow, now: NtpTimestamp, place: &str, classic: bool) -> String {
+    let silence = silence(row, now);
     let rate = match row.restrictions {
         flags if flags & KOD != 0 => 'K',
         flags if flags & LIMITED != 0 => 'L',
         _ => '.',
     };
     let (mode, version) = (row.mode_version & 7, row.mode_version >> 3 & 7);
+    let (flags, count, port) = (row.restrictions, row.count, row.remote.port());
+    if classic {
+        // Over one interval too many, as the original has it.
+        let average = (row.last - row.first).as_seconds_f64() / f64::from(count.max(1));
+        return format!(
+            "{silence:>6.0} {average:>6.0} {flags:>4x} {rate} {mode} {version} {count:>6} {port:>5} {place}"
+        );
+    }
+    let average = interval(row);
+    let average = match average {
+        _ if count == 1 => format!("{:>6}", 0),
+        long if long > 5.0 => format!("{long:>6.0}"),
+        short if short >= 1.0 => format!("{short:>6.2}"),
+        short => format!("{short:>6.3}"),
+    };
+    let score = row.score.map_or_else(|| "-".to_owned(), |score| format!("{score:8.3}"));
+    let dropped = row.dropped.map_or_else(|| "-".to_owned(), |dropped| format!("{dropped:4}"));
     format!(
-        "{silence:>6.0} {average:>6.0} {:>4x} {rate} {mode} {version} {:>6} {:>5} {}",
-        row.restrictions,
-        row.count,
-        row.remote.port(),
-        row.remote.ip()
+        "{silence:>7.0} {average} {flags:>4x} {rate} {mode} {version} {count:>6} {score:>8} {dropped:>6} {port:>5} {place}"
     )
+}
+
+fn object(row: &ClientRow, now: NtpTimestamp) -> Value {
+    json!({
+        "address": row.remote.ip().to_string(),
+        "port": row.remote.port(),
+        "last_s": silence(row, now),
+        "interval_s": interval(row),
+        "count": row.count,
+        "mode": row.mode_version & 7,
+        "version": row.mode_version >> 3 & 7,
+        "restrictions": row.restrictions,
+        "limited": row.restrictions & LIMITED != 0,
+        "kod": row.restrictions & KOD != 0,
+        "score": row.score,
+        "dropped": row.dropped,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_row_has_the_columns_of_the_originals() {
-        let at = |seconds: u64| NtpTimestamp::from_bits(seconds << 32);
-        let row = ClientRow {
+    const fn at(seconds: u64) -> NtpTimestamp {
+        NtpTimestamp::from_bits(seconds << 32)
+    }
+
+    fn row() -> ClientRow {
+        ClientRow {
             remote: "192.0.2.7:123".parse().unwrap(),
             first: at(1000),
             last: at(1640),
             count: 11,
             mode_version: 4 << 3 | 3,
             restrictions: 0x5a0,
-        };
-        assert_eq!(line(&row, at(1652)), "    12     64  5a0 K 3 4     11   123 192.0.2.7");
+            score: Some(0.091),
+            dropped: Some(0),
+        }
+    }
+
+    #[test]
+    fn a_row_has_the_columns_of_the_originals() {
+        assert_eq!(
+            line(&row(), at(1652), "192.0.2.7", true),
+            "    12     58  5a0 K 3 4     11   123 192.0.2.7"
+        );
+        assert_eq!(
+            line(&row(), at(1652), "192.0.2.7", false),
+            "     12     64  5a0 K 3 4     11    0.091      0   123 192.0.2.7"
+        );
+    }
+
+    #[test]
+    fn rows_are_chosen_and_sorted_as_asked() {
+        let wish = Wish::parse(&["sort=-count", "mincount=11", "limited,kod", "maxlstint=20"]).unwrap();
+        assert_eq!((wish.sort, wish.reversed, wish.any), (Sort::Count, true, LIMITED | KOD));
+        assert!(wish.admits(&row(), at(1652)) && !wish.admits(&row(), at(1700)));
+        assert!(!wish.admits(&ClientRow { count: 10, ..row() }, at(1652)));
+        assert!(!wish.admits(&ClientRow { restrictions: 0, ..row() }, at(1652)));
+        let busy = ClientRow { count: 12, ..row() };
+        assert_eq!(wish.compare(&busy, &row()), Ordering::Less);
+        assert!(wish.conditions.contains(&("resany".to_owned(), "0x420".to_owned())));
+        for bad in ["sort=size", "mincount=x", "mincount", "frags=9", "laddr=here"] {
+            assert!(Wish::parse(&[bad]).is_err(), "{bad}");
+        }
     }
 }

@@ -5,9 +5,12 @@ use std::io::Write;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use ntp_proto::control::{Item, PeerStatus};
 use ntp_proto::time::NtpTimestamp;
+use serde_json::json;
 
-use crate::format::peers::{Layout, WIDTH, cells};
+use crate::format::peers::{Layout, Style, cells, object};
+use crate::json;
 use crate::values::{Variables, now};
 
 use super::{CommandError, Context};
@@ -25,18 +28,25 @@ pub(crate) struct Heading<'a> {
 }
 
 pub(super) fn run(
+    command: &str,
     layout: Layout,
     context: &mut Context<'_>,
     out: &mut dyn Write,
 ) -> Result<(), CommandError> {
     let associations = context.client.associations()?;
-    if associations.is_empty() {
+    if associations.is_empty() && !context.settings.json {
         writeln!(out, "No association IDs returned")?;
         return Ok(());
     }
     let mut names: BTreeMap<IpAddr, Option<String>> = BTreeMap::new();
-    let numeric = context.numeric;
-    let mut rows = Vec::new();
+    let numeric = context.settings.numeric;
+    let style = Style {
+        classic: context.settings.classic,
+        units: context.settings.units,
+        wide: context.settings.wide,
+        more: if layout == Layout::NamesLast { 0 } else { context.settings.more_columns() },
+    };
+    let (mut rows, mut objects) = (Vec::new(), Vec::new());
     let ids: Vec<u16> = associations.iter().map(|association| association.id).collect();
     for (association, answer) in ids.iter().zip(context.client.variables_of(&ids)?) {
         let (status, items) = match answer {
@@ -47,6 +57,10 @@ pub(super) fn run(
             }
             Err(error) => return Err(error.into()),
         };
+        if context.settings.json {
+            objects.push(object(*association, status, Variables(&items), NtpTimestamp::from_unix(now())));
+            continue;
+        }
         let configured = Variables(&items).text("srchost").filter(|host| !host.is_empty()).map(str::to_owned);
         let mut name = |address: IpAddr| {
             if numeric {
@@ -56,27 +70,51 @@ pub(super) fn run(
                 names.entry(address).or_insert_with(|| ntp_os::names::name_of(address, NAME_PATIENCE)).clone()
             })
         };
-        let cells = cells(status, Variables(&items), NtpTimestamp::from_unix(now()), &mut name);
-        rows.push(layout.row(*association, &cells));
+        let cells = cells(status, Variables(&items), NtpTimestamp::from_unix(now()), style, &mut name);
+        let row = layout.row(*association, &cells, style);
+        rows.push(if context.settings.colour { coloured(status, &items, row) } else { row });
     }
-    print(layout, &rows, context.heading, out)
+    if context.settings.json {
+        return json::write(&context.host, command, json!({ "peers": objects }), out);
+    }
+    print(layout, style, &rows, context.heading, out)
+}
+
+/// A row in the colour of its standing: green for who is followed, yellow for who could be, red for who cannot.
+fn coloured(status: u16, items: &[Item], row: String) -> String {
+    let silent = Variables(items).integer("reach") == Some(0);
+    let colour = match PeerStatus::of(status).selection {
+        6 | 7 => "32",
+        _ if silent => "31",
+        3 | 4 => "33",
+        1 => "31",
+        _ => return row,
+    };
+    format!("\x1b[{colour}m{row}\x1b[0m")
 }
 
 fn print(
     layout: Layout,
+    style: Style,
     rows: &[String],
     heading: Option<Heading<'_>>,
     out: &mut dyn Write,
 ) -> Result<(), CommandError> {
     match heading {
         None => {
-            writeln!(out, "{}\n{}", layout.header(), "=".repeat(WIDTH))?;
+            writeln!(out, "{}\n{}", layout.header(style), "=".repeat(style.columns()))?;
             for row in rows {
                 writeln!(out, "{row}")?;
             }
         }
         Some(Heading { host, width }) => {
-            writeln!(out, "{:<width$} {}\n{}", "server", layout.header(), "=".repeat(WIDTH + width + 1))?;
+            writeln!(
+                out,
+                "{:<width$} {}\n{}",
+                "server",
+                layout.header(style),
+                "=".repeat(style.columns() + width + 1)
+            )?;
             for row in rows {
                 writeln!(out, "{host:<width$} {row}")?;
             }

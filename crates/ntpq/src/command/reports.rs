@@ -3,11 +3,13 @@
 use std::io::Write;
 
 use ntp_proto::control::{ErrorCode, Item};
+use serde_json::json;
 
 use crate::client::ClientError;
 use crate::format::report::Kind::{self, Count, Decimal, Leap, Mode, Moment, Plain, Span, Words};
 use crate::format::report::{line, line_of_two};
 use crate::format::status;
+use crate::json;
 use crate::values::{Variables, now};
 
 use super::{CommandError, Context};
@@ -220,6 +222,10 @@ pub(super) fn run(
         let names = report.twins.iter().map(|(name, ..)| *name);
         let both: Vec<&str> = names.chain(twins.iter().map(String::as_str)).collect();
         items.extend(some_of(association, &both, context)?.1);
+    }
+    if context.settings.json {
+        let body = json!({ "association": association, "variables": json::variables(&items) });
+        return json::write(&context.host, report.name, body, out);
     }
     if report.status {
         let text = if association == 0 { status::system(word) } else { status::peer(word) };

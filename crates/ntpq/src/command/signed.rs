@@ -4,13 +4,19 @@ use std::io::Write;
 use std::net::IpAddr;
 
 use ntp_proto::control::Item;
+use serde_json::{Value, json};
 
+use crate::json;
 use crate::values::Variables;
 
 use super::{CommandError, Context};
 
 pub(super) fn interfaces(context: &mut Context<'_>, out: &mut dyn Write) -> Result<(), CommandError> {
     let items = ordered("ifstats", context)?;
+    if context.settings.json {
+        let body = json!({ "interfaces": rows(&items) });
+        return json::write(&context.host, "ifstats", body, out);
+    }
     writeln!(out, "    interface name                                  send")?;
     writeln!(out, " #  address/broadcast     drop flag received sent failed peers   uptime")?;
     writeln!(out, " {}", "=".repeat(74))?;
@@ -39,6 +45,10 @@ pub(super) fn interfaces(context: &mut Context<'_>, out: &mut dyn Write) -> Resu
 
 pub(super) fn rules(context: &mut Context<'_>, out: &mut dyn Write) -> Result<(), CommandError> {
     let items = ordered("addr_restrictions", context)?;
+    if context.settings.json {
+        let body = json!({ "restrictions": rows(&items) });
+        return json::write(&context.host, "reslist", body, out);
+    }
     writeln!(out, "   hits    addr/prefix or addr mask")?;
     writeln!(out, "           restrictions")?;
     writeln!(out, "{}", "=".repeat(72))?;
@@ -67,6 +77,11 @@ pub(super) fn configure(
     let said = context.client.configure(line);
     context.client.set_key(None);
     let said = said?;
+    if context.settings.json {
+        let good = !said.starts_with("column ");
+        json::write(&context.host, "config", json!({ "line": line, "in_force": good, "said": said }), out)?;
+        return if good { Ok(()) } else { Err(CommandError::Declined) };
+    }
     // ntpd names the column at which it stumbled.
     let column = said.strip_prefix("column ").and_then(|rest| rest.split(' ').next()?.parse::<usize>().ok());
     match column.filter(|_| said.contains("syntax error")) {
@@ -112,6 +127,18 @@ fn indices(items: &[Item]) -> Vec<usize> {
     found.sort_unstable();
     found.dedup();
     found
+}
+
+/// Every row's variables, without their numbers.
+fn rows(items: &[Item]) -> Vec<Value> {
+    let row = |index: usize| {
+        let of_row = items.iter().filter_map(|item| {
+            let (name, number) = item.name.rsplit_once('.')?;
+            (number.parse() == Ok(index)).then(|| (name.to_owned(), json::value(item)))
+        });
+        Value::Object(of_row.collect())
+    };
+    indices(items).into_iter().map(row).collect()
 }
 
 /// The length of a mask; `None` for one with gaps.

@@ -3,6 +3,7 @@
 pub(crate) mod peers;
 pub(crate) mod report;
 pub(crate) mod status;
+pub(crate) mod units;
 pub(crate) mod variables;
 
 /// A number in eight columns, with as many decimals as fit. `decimals` is 4 where the daemon sends

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use ntp_proto::control::PeerStatus;
 use ntp_proto::time::NtpTimestamp;
+use serde_json::{Value, json};
 
 use crate::values::Variables;
 
@@ -36,36 +37,70 @@ impl Layout {
     }
 
     /// The heading.
-    pub(crate) const fn header(self) -> &'static str {
+    pub(crate) fn header(self, style: Style) -> String {
+        let (names, last) = match self {
+            Self::Plain => ("refid      ", "jitter"),
+            Self::Local => ("local      ", "disp"),
+            Self::Numbered => ("refid   assid  ", "jitter"),
+            Self::NamesLast => ("", "jitter"),
+        };
+        let width = if style.classic { 7 } else { 8 };
+        let middle = format!("st t when poll reach   delay   offset {last:>width$}");
         match self {
-            Self::Plain => "     remote           refid      st t when poll reach   delay   offset   jitter",
-            Self::Numbered => {
-                "     remote       refid   assid  st t when poll reach   delay   offset   jitter"
+            Self::NamesLast => format!(" {middle} refid           T remote"),
+            Self::Numbered => format!("     remote{:more$}       {names}{middle}", "", more = style.more),
+            Self::Plain | Self::Local => {
+                format!("     remote{:more$}           {names}{middle}", "", more = style.more)
             }
-            Self::Local => "     remote           local      st t when poll reach   delay   offset     disp",
-            Self::NamesLast => " st t when poll reach   delay   offset   jitter refid           T remote",
         }
     }
 
     /// One row, without its newline.
-    pub(crate) fn row(self, association: u16, cells: &Cells) -> String {
+    pub(crate) fn row(self, association: u16, cells: &Cells, style: Style) -> String {
         let Cells { tally, remote, refid, local, middle, jitter, dispersion } = cells;
+        let width = NAME_WIDTH + style.more;
+        let name = if style.wide && remote.chars().count() > width {
+            format!("{tally}{remote}\n{:width$} ", "")
+        } else {
+            format!("{tally}{remote:<width$.width$}")
+        };
+        let refid = shortened(refid, style.classic);
         match self {
-            Self::Plain => {
-                format!("{tally}{remote:<NAME_WIDTH$.NAME_WIDTH$} {refid:<NAME_WIDTH$} {middle} {jitter}")
-            }
+            Self::Plain => format!("{name} {refid:<NAME_WIDTH$} {middle} {jitter}"),
             Self::Numbered => {
-                let refid = if refid.chars().count() >= 8 { "..." } else { refid };
-                format!(
-                    "{tally}{remote:<NAME_WIDTH$.NAME_WIDTH$} {refid:<9}{association:<6} {middle} {jitter}"
-                )
+                let refid = if refid.chars().count() > 8 || (!style.classic && refid.chars().count() == 8) {
+                    "..."
+                } else {
+                    &refid
+                };
+                format!("{name} {refid:<9}{association:<6} {middle} {jitter}")
             }
             Self::Local => {
-                let local = shortened(local);
-                format!("{tally}{remote:<NAME_WIDTH$.NAME_WIDTH$} {local:<NAME_WIDTH$} {middle} {dispersion}")
+                let local = shortened(local, style.classic);
+                format!("{name} {local:<NAME_WIDTH$} {middle} {dispersion}")
             }
             Self::NamesLast => format!(" {middle} {jitter} {refid:<NAME_WIDTH$} {tally} {remote}"),
         }
+    }
+}
+
+/// How a table is laid out, whatever it shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Style {
+    /// The columns of classic ntpq.
+    pub(crate) classic: bool,
+    /// Times with their units.
+    pub(crate) units: bool,
+    /// Long names on lines of their own.
+    pub(crate) wide: bool,
+    /// By how much the column of names is wider than usual.
+    pub(crate) more: usize,
+}
+
+impl Style {
+    /// Columns of the whole table.
+    pub(crate) const fn columns(self) -> usize {
+        if self.classic { WIDTH - 1 } else { WIDTH + self.more }
     }
 }
 
@@ -83,7 +118,7 @@ pub(crate) struct Cells {
 }
 
 /// Columns of the table.
-pub(crate) const WIDTH: usize = 79;
+const WIDTH: usize = 79;
 
 /// Columns of a name, and of a reference.
 const NAME_WIDTH: usize = 15;
@@ -96,6 +131,7 @@ pub(crate) fn cells(
     status: u16,
     variables: Variables<'_>,
     now: NtpTimestamp,
+    style: Style,
     name: &mut dyn FnMut(IpAddr) -> Option<String>,
 ) -> Cells {
     let selection = usize::from(PeerStatus::of(status).selection);
@@ -105,15 +141,13 @@ pub(crate) fn cells(
     let when = interval(when(variables, now));
     let poll = interval(poll_seconds(variables));
     let reach = variables.integer("reach").unwrap_or(0);
-    let decimals = if has_microseconds(variables) { 4 } else { 3 };
-    let number = |name: &str| {
-        variables.number(name).map_or_else(|| format!("{:>8}", '-'), |value| scaled(value, decimals))
-    };
+    let number = |name: &str| number(name, variables, style);
     let (delay, offset) = (number("delay"), number("offset"));
+    let offset = if style.classic { format!("{offset:>8}") } else { offset };
     Cells {
         tally,
         remote: remote(variables, name),
-        refid: reference(variables.text("refid").unwrap_or_default()),
+        refid: reference(variables.text("refid").unwrap_or_default(), style),
         local: variables.text("dstadr").unwrap_or_default().to_owned(),
         middle: format!("{stratum:2} {kind} {when:>4.4} {poll:>4.4}  {reach:3o} {delay} {offset}"),
         jitter: number(if variables.text("jitter").is_some() { "jitter" } else { "dispersion" }),
@@ -132,18 +166,64 @@ fn remote(variables: Variables<'_>, name: &mut dyn FnMut(IpAddr) -> Option<Strin
     }
 }
 
-/// A code stands between dots; an address too long for its column loses its beginning.
-fn reference(refid: &str) -> String {
-    shortened(&if refid.contains(['.', ':']) { refid.to_owned() } else { format!(".{refid}.") })
+/// Milliseconds, in seven or eight columns.
+fn number(name: &str, variables: Variables<'_>, style: Style) -> String {
+    let width = if style.classic { 7 } else { 8 };
+    let Some(value) = variables.number(name) else { return format!("{:>width$}", '-') };
+    if style.classic {
+        // What does not fit is cut off.
+        return format!("{:>7.7}", format!("{value:.3}"));
+    }
+    let in_unit = variables.text(name).filter(|_| style.units).and_then(super::units::millis);
+    let decimals = if has_microseconds(variables) { 4 } else { 3 };
+    in_unit.unwrap_or_else(|| scaled(value, decimals))
 }
 
-fn shortened(shown: &str) -> String {
+/// A code stands between dots. Classic ntpq shows a local clock by its name.
+fn reference(refid: &str, style: Style) -> String {
+    let unit = refid.strip_prefix("127.127.1.").filter(|_| style.classic);
+    match unit {
+        Some(unit) => format!("LOCAL({unit})"),
+        None if refid.contains(['.', ':']) => refid.to_owned(),
+        None => format!(".{refid}."),
+    }
+}
+
+/// What is too long for its column loses its beginning.
+fn shortened(shown: &str, classic: bool) -> String {
     let length = shown.chars().count();
     if length <= NAME_WIDTH {
         return shown.to_owned();
     }
     let kept: String = shown.chars().skip(length - NAME_WIDTH + 1).collect();
-    format!("-{kept}")
+    format!("{}{kept}", if classic { '_' } else { '-' })
+}
+
+/// What programs are told of a source.
+pub(crate) fn object(association: u16, status: u16, variables: Variables<'_>, now: NtpTimestamp) -> Value {
+    let selection = usize::from(PeerStatus::of(status).selection);
+    let reach = variables.integer("reach").unwrap_or(0);
+    let seconds = Some(when(variables, now)).filter(|seconds| *seconds > 0);
+    json!({
+        "assid": association,
+        "tally": TALLY.get(selection).copied().unwrap_or(' ').to_string(),
+        "condition": super::status::condition(PeerStatus::of(status).selection),
+        "remote": variables.text("srcadr"),
+        "name": variables.text("srchost").filter(|host| !host.is_empty()),
+        "local": variables.text("dstadr"),
+        "refid": variables.text("refid"),
+        "stratum": variables.integer("stratum"),
+        "type": kind(variables).to_string(),
+        "when_s": seconds,
+        "poll_s": poll_seconds(variables),
+        // The newest poll first.
+        "reach": (0..8).map(|bit| reach >> bit & 1 == 1).collect::<Vec<bool>>(),
+        "delay_ms": variables.number("delay"),
+        "offset_ms": variables.number("offset"),
+        "jitter_ms": variables.number("jitter"),
+        "dispersion_ms": variables.number("dispersion"),
+        "flash": super::variables::flash_names(variables.integer("flash").unwrap_or(0)),
+    })
 }
 
 /// What kind of source it is, from the mode in which it is asked.
@@ -244,8 +324,8 @@ mod tests {
             ),
         ] {
             let items = parse_items(data.as_bytes());
-            let cells = cells(status, Variables(&items), now, &mut numeric);
-            assert_eq!(Layout::Plain.row(1, &cells), expected);
+            let cells = cells(status, Variables(&items), now, Style::default(), &mut numeric);
+            assert_eq!(Layout::Plain.row(1, &cells, Style::default()), expected);
         }
     }
 
@@ -254,7 +334,7 @@ mod tests {
         let data = b"srcadr=10.77.0.2, dstadr=10.77.0.10, refid=127.127.1.1, stratum=2, hmode=3, ppoll=99, hpoll=4, rec=0xeeae4c8c.00000000, reach=0xff, delay=0.039700, offset=0.009800, jitter=0.008800, dispersion=15937.5";
         let items = parse_items(data);
         let now = NtpTimestamp::from_bits((0xeeae_4c8c_u64 + 6) << 32);
-        let cells = cells(0xb61a, Variables(&items), now, &mut numeric);
+        let cells = cells(0xb61a, Variables(&items), now, Style::default(), &mut numeric);
         // transcripts/ntpsec-apeers.txt and -opeers.txt; the last one is as it was meant.
         for (layout, expected) in [
             (
@@ -270,14 +350,14 @@ mod tests {
                 "  2 u    6   16  377   0.0397   0.0098   0.0088 127.127.1.1     * 10.77.0.2",
             ),
         ] {
-            assert_eq!(layout.row(17768, &cells), expected);
+            assert_eq!(layout.row(17768, &cells, Style::default()), expected);
         }
     }
 
     #[test]
     fn a_row_of_nothing_is_still_a_row() {
-        let cells = cells(0, Variables(&[]), NtpTimestamp::ZERO, &mut numeric);
-        let text = Layout::Plain.row(1, &cells);
+        let cells = cells(0, Variables(&[]), NtpTimestamp::ZERO, Style::default(), &mut numeric);
+        let text = Layout::Plain.row(1, &cells, Style::default());
         assert_eq!(text.split_whitespace().count(), 9, "{text}");
     }
 

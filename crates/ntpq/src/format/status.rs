@@ -1,6 +1,6 @@
 //! Status words in words.
 
-use ntp_proto::control::{PeerStatus, SystemStatus};
+use ntp_proto::control::{PeerStatus, SystemStatus, peer_event_word, system_event_word};
 use ntp_proto::wire::Leap;
 
 /// What the system follows, by number (RFC 9327 §3.1).
@@ -15,46 +15,6 @@ const SOURCES: [&str; 10] = [
     "sync_other",
     "sync_wristwatch",
     "sync_telephone",
-];
-
-/// System events, by number.
-const SYSTEM_EVENTS: [&str; 16] = [
-    "unspecified",
-    "freq_not_set",
-    "freq_set",
-    "spike_detect",
-    "freq_mode",
-    "clock_sync",
-    "restart",
-    "panic_stop",
-    "no_sys_peer",
-    "leap_armed",
-    "leap_disarmed",
-    "leap_event",
-    "clock_step",
-    "kern",
-    "TAI",
-    "stale_leapsecond_values",
-];
-
-/// Peer events, by number (RFC 9327 §3.2).
-const PEER_EVENTS: [&str; 16] = [
-    "",
-    "mobilize",
-    "demobilize",
-    "unreachable",
-    "reachable",
-    "restart",
-    "no_reply",
-    "rate_exceeded",
-    "access_denied",
-    "leap_armed",
-    "sys_peer",
-    "clock_alarm",
-    "bad_auth",
-    "popcorn",
-    "interleave_mode",
-    "interleave_error",
 ];
 
 /// Events of clocks, by number.
@@ -82,7 +42,7 @@ pub(crate) fn system(word: u16) -> String {
         Leap::Unknown => "leap_alarm",
     };
     let source = named(&SOURCES, status.source);
-    format!("{leap}, {source}, {}, {}", events(status.event_count), named(&SYSTEM_EVENTS, status.event))
+    format!("{leap}, {source}, {}, {}", events(status.event_count), system_event_word(status.event))
 }
 
 /// `conf, reach, sel_sys.peer, 3 events, sys_peer`
@@ -101,7 +61,7 @@ pub(crate) fn peer(word: u16) -> String {
     }
     parts.push(format!("sel_{}", named(&CONDITIONS, status.selection.into())));
     parts.push(events(status.event_count));
-    let last = named(&PEER_EVENTS, status.event);
+    let last = peer_event_word(status.event);
     if !last.is_empty() {
         parts.push(last.to_owned());
     }
@@ -112,6 +72,16 @@ pub(crate) fn peer(word: u16) -> String {
 pub(crate) fn clock(word: u16) -> String {
     let [count, event] = word.to_be_bytes();
     format!("{}, {}", events(count.into()), named(&CLOCK_EVENTS, event.into()))
+}
+
+/// The word for what the system follows.
+pub(crate) fn source(number: u16) -> &'static str {
+    named(&SOURCES, number)
+}
+
+/// The word for a standing in the selection.
+pub(crate) fn condition(selection: u8) -> &'static str {
+    named(&CONDITIONS, selection.into())
 }
 
 /// One row of `associations`, without its newline.
@@ -129,7 +99,7 @@ pub(crate) fn association_row(index: usize, id: u16, word: u16) -> String {
         yes(status.configured),
         reach,
         named(&CONDITIONS, status.selection.into()),
-        named(&PEER_EVENTS, status.event),
+        peer_event_word(status.event),
         status.event_count
     );
     row.trim_end().to_owned()

@@ -26,11 +26,12 @@ const FLASH: [&str; 13] = [
 ];
 
 /// All items, with a newline at the end. `pivot` tells the era of timestamps.
-pub(crate) fn cooked(items: &[Item], pivot: UnixTime) -> String {
+pub(crate) fn cooked(items: &[Item], pivot: UnixTime, units: bool) -> String {
     let mut text = String::new();
     let mut column = 0;
     for (index, item) in items.iter().enumerate() {
-        let cell = format!("{}={}", item.name, value(item, pivot));
+        let in_unit = if units { super::units::variable(&item.name, &item.value) } else { None };
+        let cell = format!("{}={}", item.name, in_unit.unwrap_or_else(|| value(item, pivot)));
         let separator = if index + 1 < items.len() { ", " } else { "" };
         let is_row = item.name.starts_with("filt");
         let width = cell.chars().count() + separator.len();
@@ -46,6 +47,16 @@ pub(crate) fn cooked(items: &[Item], pivot: UnixTime) -> String {
     }
     text.push('\n');
     text
+}
+
+/// What a daemon sent, as it came; control characters are no part of any answer.
+pub(crate) fn raw(data: &[u8]) -> String {
+    let text = String::from_utf8_lossy(data).replace("\r\n", "\n");
+    let shown = |c: char| {
+        if c == '\n' || (' '..='~').contains(&c) { c.to_string() } else { c.escape_default().to_string() }
+    };
+    let safe: String = text.chars().map(shown).collect();
+    if safe.ends_with('\n') { safe } else { safe + "\n" }
 }
 
 fn value(item: &Item, pivot: UnixTime) -> String {
@@ -81,9 +92,14 @@ fn filter(raw: &str) -> String {
     }
 }
 
-fn flash(bits: i64) -> String {
+/// The names of the flash bits that are set.
+pub(super) fn flash_names(bits: i64) -> Vec<&'static str> {
     let set = FLASH.iter().enumerate().filter(|(bit, _)| bits >> bit & 1 == 1);
-    let names: Vec<&str> = set.map(|(_, name)| *name).collect();
+    set.map(|(_, name)| *name).collect()
+}
+
+fn flash(bits: i64) -> String {
+    let names = flash_names(bits);
     if bits == 0 { "00 ok".to_owned() } else { format!("{bits:02x} {}", names.join(" ")) }
 }
 
@@ -108,7 +124,7 @@ peer=17768, offset=0.010329, frequency=0.0, sys_jitter=0.007731,
 clk_jitter=0.007868, clock=eeae4cff.6242db75 2026-11-23T05:26:23.383Z,
 processor=\"x86_64\", version=\"ntpd ntpsec-1.2.2\"
 ";
-        assert_eq!(cooked(&parse_items(data), PIVOT), expected);
+        assert_eq!(cooked(&parse_items(data), PIVOT, false), expected);
     }
 
     #[test]
@@ -119,13 +135,13 @@ delay=0.5,
 filtdelay=      0.06     0.06     0.07     0.06     0.06     0.07     0.06     0.04,
 flash=1400 peer_dist peer_unreach, reach=377
 ";
-        assert_eq!(cooked(&parse_items(data), PIVOT), expected);
+        assert_eq!(cooked(&parse_items(data), PIVOT, false), expected);
     }
 
     #[test]
     fn junk_comes_through_harmless() {
         let data = b"filtdelay=O 0.07 0\x1b, flash=x, reach=, reftime=0xzz.1";
-        let text = cooked(&parse_items(data), PIVOT);
+        let text = cooked(&parse_items(data), PIVOT, false);
         assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text:?}");
     }
 }

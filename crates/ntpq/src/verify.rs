@@ -1,0 +1,176 @@
+//! `verify`: one line, and an exit status for scripts, health checks and units that wait for the clock.
+
+use std::io::Write;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::client::{Client, ClientError};
+use crate::command::CommandError;
+use crate::exit::Exit;
+use crate::json;
+use crate::values::Variables;
+use ntp_proto::control::PeerStatus;
+
+/// How long between two looks.
+const INTERVAL: Duration = Duration::from_millis(500);
+
+/// The selection from which a source is used: candidate, backup, system peer, pulse.
+const USED: u8 = 4;
+
+/// What must hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Wanted {
+    /// The offset may be this large, milliseconds.
+    pub(crate) offset_max: Option<f64>,
+    /// And the root distance, milliseconds.
+    pub(crate) distance_max: Option<f64>,
+    /// So many sources must be used.
+    pub(crate) sources_min: Option<usize>,
+}
+
+/// What is.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Found {
+    synchronized: bool,
+    stratum: i64,
+    /// Milliseconds.
+    offset: f64,
+    /// How far off the clock may be at most, milliseconds.
+    distance: f64,
+    sources: usize,
+}
+
+/// Where it falls short.
+#[derive(Clone, Debug, PartialEq)]
+enum Shortfall {
+    Unsynchronized,
+    Threshold(String),
+}
+
+impl Found {
+    fn ask(client: &mut Client) -> Result<Self, ClientError> {
+        let names = ["leap", "stratum", "offset", "rootdelay", "rootdisp"];
+        let (_, items) = client.variables(0, &names)?;
+        let known = Variables(&items);
+        let number = |name: &str| known.number(name).unwrap_or(0.0);
+        let stratum = known.integer("stratum").unwrap_or(16);
+        let used = |word: u16| PeerStatus::of(word).selection >= USED;
+        let sources = client.associations()?.iter().filter(|one| used(one.status)).count();
+        Ok(Self {
+            synchronized: known.integer("leap").is_some_and(|leap| leap != 3) && stratum < 16,
+            stratum,
+            offset: number("offset"),
+            distance: number("rootdelay") / 2.0 + number("rootdisp"),
+            sources,
+        })
+    }
+
+    fn shortfall(&self, wanted: &Wanted) -> Option<Shortfall> {
+        if !self.synchronized {
+            return Some(Shortfall::Unsynchronized);
+        }
+        let Wanted { offset_max, distance_max, sources_min } = *wanted;
+        let too_much = |what: &str, is: f64, most: Option<f64>| {
+            let most = most.filter(|most| is.abs() > *most)?;
+            Some(format!("{what} is {is:.3} ms, and {most} ms are allowed"))
+        };
+        let too_few = || {
+            let least = sources_min.filter(|least| self.sources < *least)?;
+            Some(format!("{} sources are used, and {least} are wanted", self.sources))
+        };
+        too_much("the offset", self.offset, offset_max)
+            .or_else(|| too_much("the root distance", self.distance, distance_max))
+            .or_else(too_few)
+            .map(Shortfall::Threshold)
+    }
+}
+
+/// Looks until what is wanted holds, or `patience` is over; says how it stands.
+pub(crate) fn run(
+    client: &mut Client,
+    host: &str,
+    wanted: &Wanted,
+    patience: Duration,
+    for_programs: bool,
+    out: &mut dyn Write,
+) -> Result<Exit, CommandError> {
+    let began = Instant::now();
+    loop {
+        let looked = Found::ask(client);
+        let good = looked.as_ref().is_ok_and(|found| found.shortfall(wanted).is_none());
+        if good || began.elapsed() >= patience {
+            let found = looked?;
+            return report(&found, found.shortfall(wanted), host, for_programs, out);
+        }
+        thread::sleep(INTERVAL.min(patience.saturating_sub(began.elapsed())));
+    }
+}
+
+fn report(
+    found: &Found,
+    shortfall: Option<Shortfall>,
+    host: &str,
+    for_programs: bool,
+    out: &mut dyn Write,
+) -> Result<Exit, CommandError> {
+    let (exit, words) = match shortfall {
+        None => {
+            let Found { stratum, offset, distance, sources, .. } = found;
+            let words = format!(
+                "synchronized: stratum {stratum}, offset {offset:.3} ms, within {distance:.3} ms of true time, \
+                 {sources} sources used"
+            );
+            (Exit::Done, words)
+        }
+        Some(Shortfall::Unsynchronized) => {
+            (Exit::NotGood, "not synchronized: `ntpq why` says why".to_owned())
+        }
+        Some(Shortfall::Threshold(words)) => (Exit::Threshold, words),
+    };
+    if for_programs {
+        let body = json!({
+            "good": exit == Exit::Done,
+            "synchronized": found.synchronized,
+            "stratum": found.stratum,
+            "offset_ms": found.offset,
+            "root_distance_ms": found.distance,
+            "sources_used": found.sources,
+            "sentence": words,
+        });
+        json::write(host, "verify", body, out)?;
+    } else {
+        writeln!(out, "{host}: {words}")?;
+    }
+    Ok(exit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: Found = Found { synchronized: true, stratum: 2, offset: -0.5, distance: 12.0, sources: 3 };
+
+    #[test]
+    fn each_threshold_is_looked_at() {
+        let nothing = Wanted::default();
+        assert_eq!(GOOD.shortfall(&nothing), None);
+        assert_eq!(
+            Found { synchronized: false, ..GOOD }.shortfall(&nothing),
+            Some(Shortfall::Unsynchronized)
+        );
+        for (wanted, part) in [
+            (Wanted { offset_max: Some(0.4), ..nothing }, "the offset is -0.500 ms"),
+            (Wanted { distance_max: Some(10.0), ..nothing }, "the root distance is 12.000 ms"),
+            (Wanted { sources_min: Some(4), ..nothing }, "3 sources are used"),
+        ] {
+            let Some(Shortfall::Threshold(words)) = GOOD.shortfall(&wanted) else {
+                unreachable!("{wanted:?}")
+            };
+            assert!(words.starts_with(part), "{words}");
+        }
+        let generous = Wanted { offset_max: Some(0.5), distance_max: Some(12.0), sources_min: Some(3) };
+        assert_eq!(GOOD.shortfall(&generous), None);
+    }
+}
