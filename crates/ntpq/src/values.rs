@@ -62,6 +62,23 @@ pub(crate) fn date(time: NtpTimestamp, pivot: UnixTime) -> String {
     format!("{day}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
 }
 
+/// The same as `Mon, Nov 23 2026  5:25:16.521`, in UTC.
+pub(crate) fn classic_date(time: NtpTimestamp, pivot: UnixTime) -> String {
+    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let unix = time.to_unix(pivot);
+    let named = |names: &[&'static str], index: i64| {
+        usize::try_from(index).ok().and_then(|index| names.get(index)).copied().unwrap_or("???")
+    };
+    let Date { year, month, day } = Date::of(unix);
+    let weekday = named(&DAYS, unix.seconds().div_euclid(86_400).rem_euclid(7));
+    let (second, millis) = (unix.seconds().rem_euclid(86_400), unix.subsec_nanos() / 1_000_000);
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    let month = named(&MONTHS, month - 1);
+    format!("{weekday}, {month} {day:2} {year} {hour:2}:{minute:02}:{second:02}.{millis:03}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,7 @@
 //! The commands.
 
 mod associations;
+mod classic;
 mod clients;
 mod controls;
 mod peers;
@@ -118,6 +119,10 @@ fn explain(wanted: Option<&str>, context: &mut Context<'_>, out: &mut dyn Write)
 fn count(wanted: Option<&str>, context: &mut Context<'_>, out: &mut dyn Write) -> Result<(), CommandError> {
     let word = wanted.ok_or_else(|| CommandError::Usage("usage: pstats ASSOCIATION".to_owned()))?;
     let association = variables::association(word, context)?;
+    let classics = classic::find("pstats").filter(|_| context.settings.classic && !context.settings.json);
+    if let Some(report) = classics {
+        return classic::run(&report, association, context, out);
+    }
     reports::run(reports::PSTATS, association, context, out)
 }
 
@@ -273,10 +278,18 @@ fn read(
         "mreadvar" | "mrv" => variables::several(words, false, context, out)?,
         "mreadlist" | "mrl" => variables::several(words, true, context, out)?,
         "pstats" => count(words.first().copied(), context, out)?,
-        _ => match reports::find(name) {
-            Some(report) => reports::run(report, 0, context, out)?,
-            None => return Ok(false),
-        },
+        _ => return report(name, context, out),
+    }
+    Ok(true)
+}
+
+/// A table of the system's variables. Whether it is one of these commands.
+fn report(name: &str, context: &mut Context<'_>, out: &mut dyn Write) -> Result<bool, CommandError> {
+    let classics = classic::find(name).filter(|_| context.settings.classic && !context.settings.json);
+    match (classics, reports::find(name)) {
+        (Some(report), Some(_)) => classic::run(&report, 0, context, out)?,
+        (None, Some(report)) => reports::run(report, 0, context, out)?,
+        (_, None) => return Ok(false),
     }
     Ok(true)
 }

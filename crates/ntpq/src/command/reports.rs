@@ -250,7 +250,7 @@ pub(super) fn run(
 
 /// Those variables of an association that there are. One that there is not refuses a whole question: then halves
 /// are asked for, until it is alone.
-fn some_of(
+pub(super) fn some_of(
     association: u16,
     names: &[&str],
     context: &mut Context<'_>,

@@ -103,7 +103,12 @@ fn print(
         };
         writeln!(out, "associd={association} status={word:04x} {text},")?;
     }
-    out.write_all(variables::cooked(&items, now(), context.settings.units).as_bytes())?;
+    let text = if context.settings.classic {
+        variables::classic(&items, now())
+    } else {
+        variables::cooked(&items, now(), context.settings.units)
+    };
+    out.write_all(text.as_bytes())?;
     Ok(())
 }
 

@@ -149,7 +149,7 @@ pub(crate) fn cells(
         remote: remote(variables, name),
         refid: reference(variables.text("refid").unwrap_or_default(), style),
         local: variables.text("dstadr").unwrap_or_default().to_owned(),
-        middle: format!("{stratum:2} {kind} {when:>4.4} {poll:>4.4}  {reach:3o} {delay} {offset}"),
+        middle: format!("{stratum:2} {kind} {when:>4.4} {poll:>4.4}  {reach:3o} {delay:>8} {offset}"),
         jitter: number(if variables.text("jitter").is_some() { "jitter" } else { "dispersion" }),
         dispersion: number("dispersion"),
     }

@@ -32,6 +32,21 @@ const MODES: [&str; 9] =
 /// Columns of a value.
 const WIDTH: usize = 13;
 
+/// A value as classic ntpq shows it in a report.
+pub(crate) fn classic_value(name: &str, raw: &str, pivot: UnixTime) -> String {
+    match (name, integer(raw)) {
+        ("leap", Some(leap)) => format!("{:02b}", leap & 3),
+        ("peermode", Some(mode)) => mode_name(mode),
+        ("reftime", _) => super::variables::classic_moment(raw, pivot),
+        _ => raw.to_owned(),
+    }
+}
+
+fn mode_name(mode: i64) -> String {
+    let name = usize::try_from(mode).ok().and_then(|mode| MODES.get(mode));
+    name.map_or_else(|| format!("mode#{mode}"), |name| (*name).to_owned())
+}
+
 /// A line; `span` are the seconds over which counts were made. A value that the daemon does not have is a dash.
 pub(crate) fn line(
     label: &str,
@@ -70,10 +85,7 @@ fn cell(kind: Kind, value: Option<&str>, span: &mut i64, pivot: UnixTime) -> Opt
     Some(match (kind, number) {
         (Kind::Words, _) => Some(raw).filter(|raw| !raw.is_empty())?.to_owned(),
         (Kind::Leap, Some(leap)) => format!("{:02b}", leap & 3),
-        (Kind::Mode, Some(mode)) => {
-            let name = usize::try_from(mode).ok().and_then(|mode| MODES.get(mode));
-            name.map_or_else(|| format!("mode#{mode}"), |name| (*name).to_owned())
-        }
+        (Kind::Mode, Some(mode)) => mode_name(mode),
         (Kind::Span, Some(seconds)) => {
             *span = seconds;
             hours(seconds)

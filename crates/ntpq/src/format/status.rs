@@ -54,6 +54,7 @@ pub(crate) fn peer(word: u16) -> String {
         ("authenb", status.authenable),
         ("auth", status.authentic),
         ("reach", status.reachable),
+        ("bcast", status.broadcast),
     ] {
         if set {
             parts.push(name.to_owned());

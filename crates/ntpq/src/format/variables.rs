@@ -3,10 +3,13 @@
 use ntp_proto::control::Item;
 use ntp_proto::time::UnixTime;
 
-use crate::values::{date, integer, timestamp};
+use crate::values::{classic_date, date, integer, timestamp};
 
 /// Columns that a line may fill.
 const LINE_WIDTH: usize = 78;
+
+/// The same of classic ntpq.
+const CLASSIC_WIDTH: usize = 72;
 
 /// Names of the flash bits, from the lowest.
 const FLASH: [&str; 13] = [
@@ -27,6 +30,9 @@ const FLASH: [&str; 13] = [
 
 /// All items, with a newline at the end. `pivot` tells the era of timestamps.
 pub(crate) fn cooked(items: &[Item], pivot: UnixTime, units: bool) -> String {
+    if items.is_empty() {
+        return String::new();
+    }
     let mut text = String::new();
     let mut column = 0;
     for (index, item) in items.iter().enumerate() {
@@ -49,6 +55,57 @@ pub(crate) fn cooked(items: &[Item], pivot: UnixTime, units: bool) -> String {
     text
 }
 
+/// The same in classic ntpq's words and lines: values as they came, dates of another form, lines of 72 columns.
+pub(crate) fn classic(items: &[Item], pivot: UnixTime) -> String {
+    let mut text = String::new();
+    let mut column = 0;
+    for item in items {
+        let is_row = item.name.starts_with("filt");
+        let cell = if is_row {
+            format!("{:<11}{}", format!("{}=", item.name), classic_filter(&item.value))
+        } else {
+            format!("{}={}", item.name, classic_value(item, pivot))
+        };
+        let length = cell.chars().count();
+        if column > 0 {
+            let wraps = is_row || column + length + 2 > CLASSIC_WIDTH;
+            text.push_str(if wraps { ",\n" } else { ", " });
+            column = if wraps { 0 } else { column + 2 };
+        }
+        text.push_str(&cell);
+        column = if is_row { CLASSIC_WIDTH } else { column + length };
+    }
+    text.push('\n');
+    text
+}
+
+fn classic_value(item: &Item, pivot: UnixTime) -> String {
+    let raw = item.value.as_str();
+    match item.name.as_str() {
+        "leap" | "reach" => value(item, pivot),
+        "flash" => integer(raw).map_or_else(|| raw.to_owned(), |bits| flash(bits, ", ")),
+        "reftime" | "clock" | "org" | "rec" | "xmt" => classic_moment(raw, pivot),
+        "refid" => {
+            raw.strip_prefix("127.127.1.").map_or_else(|| raw.to_owned(), |unit| format!("LOCAL({unit})"))
+        }
+        _ if item.quoted => format!("\"{raw}\""),
+        _ => raw.to_owned(),
+    }
+}
+
+/// A moment and its date, which classic ntpq shows in local time, and ours in UTC.
+pub(super) fn classic_moment(raw: &str, pivot: UnixTime) -> String {
+    timestamp(raw).map_or_else(|| raw.to_owned(), |time| format!("{time:?}  {}", classic_date(time, pivot)))
+}
+
+fn classic_filter(raw: &str) -> String {
+    let numbers: Option<Vec<f64>> = raw.split_whitespace().map(|part| part.parse().ok()).collect();
+    numbers.map_or_else(
+        || raw.to_owned(),
+        |numbers| numbers.iter().map(|number| format!("{:>8.7}", format!("{number:.2}"))).collect(),
+    )
+}
+
 /// What a daemon sent, as it came; control characters are no part of any answer.
 pub(crate) fn raw(data: &[u8]) -> String {
     let text = String::from_utf8_lossy(data).replace("\r\n", "\n");
@@ -64,7 +121,7 @@ fn value(item: &Item, pivot: UnixTime) -> String {
     match item.name.as_str() {
         "leap" => integer(raw).map_or_else(|| raw.to_owned(), |leap| format!("{:02b}", leap & 3)),
         "reach" => integer(raw).map_or_else(|| raw.to_owned(), |reach| format!("{reach:03o}")),
-        "flash" => integer(raw).map_or_else(|| raw.to_owned(), flash),
+        "flash" => integer(raw).map_or_else(|| raw.to_owned(), |bits| flash(bits, " ")),
         "reftime" | "clock" | "org" | "rec" | "xmt" => match timestamp(raw) {
             Some(time) => format!("{time:?} {}", date(time, pivot)),
             None => raw.to_owned(),
@@ -98,9 +155,9 @@ pub(super) fn flash_names(bits: i64) -> Vec<&'static str> {
     set.map(|(_, name)| *name).collect()
 }
 
-fn flash(bits: i64) -> String {
+fn flash(bits: i64, separator: &str) -> String {
     let names = flash_names(bits);
-    if bits == 0 { "00 ok".to_owned() } else { format!("{bits:02x} {}", names.join(" ")) }
+    if bits == 0 { "00 ok".to_owned() } else { format!("{bits:02x} {}", names.join(separator)) }
 }
 
 #[cfg(test)]
