@@ -29,15 +29,21 @@ pub enum Harness {
     Request,
     /// Files of keys.
     Keys,
+    /// Questions of mode 6.
+    Control,
+    /// Answers of mode 6.
+    Answer,
 }
 
 /// All of them, with their names.
-pub const HARNESSES: [(&str, Harness); 5] = [
+pub const HARNESSES: [(&str, Harness); 7] = [
     ("parse", Harness::Parse),
     ("edits", Harness::Edits),
     ("import", Harness::Import),
     ("request", Harness::Request),
     ("keys", Harness::Keys),
+    ("control", Harness::Control),
+    ("answer", Harness::Answer),
 ];
 
 /// Checks one input.
@@ -51,6 +57,8 @@ pub fn check(harness: Harness, input: &[u8]) {
         Harness::Import => import(input),
         Harness::Request => crate::fuzz_server::request(input),
         Harness::Keys => crate::fuzz_server::keys(input),
+        Harness::Control => crate::fuzz_control::control(input),
+        Harness::Answer => crate::fuzz_control::answer(input),
     }
 }
 
@@ -248,8 +256,14 @@ impl Numbers {
 /// The inputs that a harness starts from: files of the repository.
 pub fn corpus(name: &str) -> Vec<Vec<u8>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let folders = [root.join("corpus/fixtures"), root.join("fuzz/corpus").join(name)];
-    let files = folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten();
+    let folders = [root.join("fuzz/corpus").join(name), root.join("corpus/fixtures")];
+    // Texts are no packets.
+    let packets = ["request", "control", "answer"].contains(&name);
+    let files = folders
+        .iter()
+        .take(if packets { 1 } else { 2 })
+        .filter_map(|folder| std::fs::read_dir(folder).ok())
+        .flatten();
     let mut paths: Vec<_> =
         files.filter_map(Result::ok).map(|entry| entry.path()).filter(|path| path.is_file()).collect();
     paths.sort();

@@ -5,6 +5,7 @@
 mod daemon;
 mod following;
 pub mod fuzz;
+mod fuzz_control;
 mod fuzz_server;
 mod net;
 mod peers;

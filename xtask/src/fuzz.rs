@@ -8,8 +8,7 @@ use crate::process::{self, cargo, target};
 const SECONDS: &str = "60";
 
 pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
-    const USAGE: &str =
-        "usage: cargo xtask fuzz parse|edits|import|request|keys [--time SECONDS | --cases N] [--seed S]";
+    const USAGE: &str = "usage: cargo xtask fuzz parse|edits|import|request|keys|control|answer [--time SECONDS | --cases N] [--seed S]";
     let (mut name, mut how_long, mut seed) = (None, format!("{SECONDS}s"), "1".to_owned());
     let mut rest = arguments.iter();
     while let Some(word) = rest.next() {

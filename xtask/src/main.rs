@@ -19,7 +19,7 @@ cargo xtask TASK
 bench  measure: `bench estimator`, instructions for each sample and bytes for each association;
        `bench conf`, the cost of each line of a long ntp.conf
 demo   build, and run the tutorial offline and unprivileged: a server, an ntp.conf, ntpctl, ntpd, ntpq
-fuzz   attack a parser with changed inputs: `fuzz parse|edits|import [--time SECONDS] [--seed S]`
+fuzz   attack a parser with changed inputs: `fuzz parse|edits|import|request|keys|control|answer [--time SECONDS] [--seed S]`
 sim    run scenarios with our client beside chrony's kind: [SCENARIO..] [--seeds N] [--seed S] [--json]
 test   run every test, and list what was skipped and why
 tidy   check what the compiler does not: dependencies, sizes, stray printing, paths

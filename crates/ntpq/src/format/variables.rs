@@ -100,10 +100,10 @@ pub(super) fn classic_moment(raw: &str, pivot: UnixTime) -> String {
 
 fn classic_filter(raw: &str) -> String {
     let numbers: Option<Vec<f64>> = raw.split_whitespace().map(|part| part.parse().ok()).collect();
-    numbers.map_or_else(
-        || raw.to_owned(),
-        |numbers| numbers.iter().map(|number| format!("{:>8.7}", format!("{number:.2}"))).collect(),
-    )
+    let Some(numbers) = numbers else { return raw.to_owned() };
+    // Seven characters at most, right in eight columns.
+    let cell = |number: &f64| format!("{:>8.7}", format!("{number:.2}"));
+    numbers.iter().fold(String::new(), |text, number| text + &cell(number))
 }
 
 /// What a daemon sent, as it came; control characters are no part of any answer.
