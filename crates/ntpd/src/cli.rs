@@ -62,6 +62,9 @@ pub struct Options {
     /// Record statistics in this folder, whatever ntp.conf says
     #[arg(short = 's', long = "statsdir", value_name = "DIR")]
     pub statistics: Option<PathBuf>,
+    /// Answer programs on this machine there, in JSON, instead of at /run/ntp/control.sock
+    #[arg(long = "control-socket", value_name = "PATH")]
+    pub control_socket: Option<PathBuf>,
     /// Trust this key as well; may be given again
     #[arg(short = 't', long = "trustedkey", value_name = "KEY")]
     pub trusted_keys: Vec<u32>,

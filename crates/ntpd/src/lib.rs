@@ -10,6 +10,7 @@ pub mod exit;
 mod keys;
 mod leap_file;
 mod loader;
+mod local;
 mod log;
 mod net;
 mod resolver;

@@ -26,6 +26,7 @@ use crate::driver::{Driver, Names, Settled};
 use crate::exit::Exit;
 use crate::keys;
 use crate::leap_file::LeapFile;
+use crate::local::LocalSocket;
 use crate::log::{self, Destination};
 use crate::net::{self, ListenError, Sockets};
 use crate::resolver::Resolver;
@@ -160,6 +161,9 @@ fn launch(options: &Options, mut prepared: Prepared) -> Result<Exit, StartError>
     if let Some(folder) = &mut prepared.found.statistics.folder {
         *folder = named(folder, std::path::absolute(&*folder))?;
     }
+    if let Some(path) = &mut prepared.options.control_socket {
+        *path = named(path, std::path::absolute(&*path))?;
+    }
     if background {
         named(Path::new("leaving the terminal"), nix::unistd::daemon(false, false).map_err(io::Error::from))?;
     }
@@ -229,6 +233,7 @@ fn drive(prepared: Prepared) -> Result<Driver, StartError> {
     system.set_recording(statistics.recording());
     let leap_file = found.leap_file.clone().map(|file| LeapFile::new(file.value));
     access.set_sources(system.source_addresses());
+    let local = local_socket(&options);
     let code_point = found.code_point.as_ref().map_or(CODE_POINT, |code| code.value);
     let plan = ServicePlan {
         // Setting the clock once serves nobody.
@@ -258,6 +263,7 @@ fn drive(prepared: Prepared) -> Result<Driver, StartError> {
         drift_file,
         leap_file,
         statistics,
+        local,
         asleep: ntp_os::clock::asleep().map_err(ClockError::from)?,
         interfaces: values(&found.interfaces),
         addresses_seen: began,
@@ -271,6 +277,29 @@ fn drive(prepared: Prepared) -> Result<Driver, StartError> {
         late_timers: 0,
         watchdog_fed: MonoTime::ZERO,
     })
+}
+
+/// Where the unit's runtime directory is.
+const CONTROL_SOCKET: &str = "/run/ntp/control.sock";
+
+/// The socket for programs on this machine. Without the folder of the unit there is none, unless it was asked for.
+fn local_socket(options: &Options) -> Option<LocalSocket> {
+    if options.quit {
+        return None;
+    }
+    let usual = Path::new(CONTROL_SOCKET);
+    let path = options.control_socket.as_deref().unwrap_or(usual);
+    match LocalSocket::open(path) {
+        Ok(socket) => Some(socket),
+        Err(reason) if options.control_socket.is_none() => {
+            debug!("{}: programs on this machine cannot ask there: {reason}", path.display());
+            None
+        }
+        Err(reason) => {
+            warn!("{}: programs on this machine cannot ask there: {reason}", path.display());
+            None
+        }
+    }
 }
 
 /// What an earlier run has left in a file, if anything.

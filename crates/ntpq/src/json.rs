@@ -6,7 +6,7 @@
 
 use std::io::Write;
 
-use ntp_proto::control::{Item, PeerStatus, SystemStatus, peer_event_word, system_event_word};
+use ntp_proto::control::{Item, PeerStatus, SystemStatus, Typed, peer_event_word, system_event_word};
 use serde_json::{Map, Value, json};
 
 use crate::command::CommandError;
@@ -32,30 +32,12 @@ pub(crate) fn variables(items: &[Item]) -> Value {
 
 /// A number where it is one and was not in quotes; else text.
 pub(crate) fn value(item: &Item) -> Value {
-    let raw = item.value.as_str();
-    if item.quoted || raw.is_empty() {
-        return raw.into();
+    match item.typed() {
+        Typed::Whole(number) => number.into(),
+        Typed::Number(number) => number.into(),
+        Typed::Numbers(numbers) => numbers.into(),
+        Typed::Text(text) => text.into(),
     }
-    if raw.starts_with("filt") || item.name.starts_with("filt") {
-        let numbers: Option<Vec<f64>> = raw.split_whitespace().map(|word| word.parse().ok()).collect();
-        return numbers.map_or_else(|| raw.into(), Value::from);
-    }
-    number(raw).unwrap_or_else(|| raw.into())
-}
-
-/// A decimal number, or a whole one in hexadecimal; timestamps and addresses are neither.
-fn number(raw: &str) -> Option<Value> {
-    if let Some(digits) = raw.strip_prefix("0x") {
-        return u64::from_str_radix(digits, 16).ok().map(Value::from);
-    }
-    let plain = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E');
-    if !raw.bytes().all(plain) {
-        return None;
-    }
-    if let Ok(whole) = raw.parse::<i64>() {
-        return Some(whole.into());
-    }
-    raw.parse::<f64>().ok().filter(|value| value.is_finite()).map(Value::from)
 }
 
 /// A system status word, taken apart.

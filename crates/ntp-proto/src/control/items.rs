@@ -13,6 +13,48 @@ pub struct Item {
     pub quoted: bool,
 }
 
+/// A value as what it is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Typed<'a> {
+    /// A whole number, decimal or hexadecimal.
+    Whole(i64),
+    /// Any other number.
+    Number(f64),
+    /// Several, as in `filtdelay`.
+    Numbers(Vec<f64>),
+    /// Anything else: words, addresses, timestamps.
+    Text(&'a str),
+}
+
+impl Item {
+    /// The value as a number where it is one; what stood between quotes is text.
+    pub fn typed(&self) -> Typed<'_> {
+        let raw = self.value.as_str();
+        let text = Typed::Text(raw);
+        if self.quoted || raw.is_empty() {
+            return text;
+        }
+        if self.name.starts_with("filt") {
+            let numbers: Option<Vec<f64>> = raw.split_ascii_whitespace().map(finite).collect();
+            return numbers.map_or(text, Typed::Numbers);
+        }
+        if let Some(digits) = raw.strip_prefix("0x") {
+            return i64::from_str_radix(digits, 16).map_or(text, Typed::Whole);
+        }
+        match raw.parse() {
+            Ok(whole) => Typed::Whole(whole),
+            Err(_) => finite(raw).map_or(text, Typed::Number),
+        }
+    }
+}
+
+/// A decimal number that is one; `inf` and the like are words.
+fn finite(word: &str) -> Option<f64> {
+    let plain = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E');
+    let number: f64 = word.bytes().all(plain).then(|| word.parse().ok())??;
+    number.is_finite().then_some(number)
+}
+
 /// Splits at commas outside quotes. Bytes that a terminal would obey, which Debian's NTPsec is
 /// known to leak into its answers, come out as `\xNN`.
 pub fn parse_items(data: &[u8]) -> Vec<Item> {

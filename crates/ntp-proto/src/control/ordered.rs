@@ -37,6 +37,11 @@ pub trait Lists: core::fmt::Debug {
     fn rules(&self) -> Vec<Rule>;
 }
 
+/// The text of a list, as queries get it, for whoever needs no proof; `None` for one that there is not.
+pub fn listing(name: &str, lists: &dyn Lists, now: MonoTime) -> Option<Vec<u8>> {
+    list(name.as_bytes(), lists, now)
+}
+
 /// Rows of a list; the one that is named, or the sockets. `None` for one that there is not.
 pub(super) fn list(name: &[u8], lists: &dyn Lists, now: MonoTime) -> Option<Vec<u8>> {
     let name = name.split(|byte| *byte == 0).next().unwrap_or_default();

@@ -27,8 +27,8 @@ const WILDCARD: u16 = 0x80;
 const SUCCEEDED: &str = "Config Succeeded";
 
 /// What can be listed.
-struct Listing<'d> {
-    driver: &'d Driver,
+pub(super) struct Listing<'d> {
+    pub(super) driver: &'d Driver,
 }
 
 impl fmt::Debug for Listing<'_> {
@@ -100,7 +100,7 @@ impl Driver {
         }
     }
 
-    fn react(
+    pub(super) fn react(
         &mut self,
         bytes: &[u8],
         from: SocketAddr,
@@ -137,19 +137,20 @@ impl Driver {
 
     /// Puts a line in force that came by query, until the daemon ends; says what came of it, as ntpd does.
     fn configure(&mut self, wish: &Configure, from: SocketAddr) -> String {
-        let (text, key) = (wish.text.as_str(), wish.key.number());
-        match self.judge(text) {
-            Ok(()) => {
-                info!("{from}, with key {key}, puts in force: {}", text.escape_debug());
-                self.lines.push(text.to_owned());
-                self.reload();
-                SUCCEEDED.to_owned()
-            }
-            Err(reason) => {
-                warn!("{from}, with key {key}, is refused {:?}: {reason}", text.escape_debug().to_string());
-                reason
-            }
+        let who = format!("{from}, with key {},", wish.key.number());
+        self.put_in_force(&wish.text, &who).unwrap_or_else(|reason| reason)
+    }
+
+    /// The same for whoever may.
+    pub(super) fn put_in_force(&mut self, text: &str, who: &str) -> Result<String, String> {
+        if let Err(reason) = self.judge(text) {
+            warn!("{who} is refused {:?}: {reason}", text.escape_debug().to_string());
+            return Err(reason);
         }
+        info!("{who} puts in force: {}", text.escape_debug());
+        self.lines.push(text.to_owned());
+        self.reload();
+        Ok(SUCCEEDED.to_owned())
     }
 
     /// Whether a line can be put in force while the daemon runs; the reason why not names the column as ntpd does.

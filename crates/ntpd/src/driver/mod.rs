@@ -1,9 +1,10 @@
 //! The loop: feeds the system's four verbs and performs its actions. This is all that the daemon
 //! knows of NTP.
 //!
-//! `serving.rs` answers clients and queries, `reload.rs` reads the configuration anew.
+//! `serving.rs` answers clients and queries, `local.rs` programs on this machine, `reload.rs` reads the configuration anew.
 
 mod control;
+mod local;
 mod reload;
 mod serving;
 
@@ -28,6 +29,7 @@ use crate::clock::{self, Clock, ClockError};
 use crate::config::{self, NamedHosts};
 use crate::exit::Exit;
 use crate::leap_file::LeapFile;
+use crate::local::{LocalQuestion, LocalSocket};
 use crate::log;
 use crate::net::{Complaints, DATAGRAM_LEN_MAX, Origin, Sockets};
 use crate::resolver::{Answer, Resolver, Subject};
@@ -79,6 +81,8 @@ pub(crate) struct Driver {
     pub(crate) drift_file: Option<PathBuf>,
     pub(crate) leap_file: Option<LeapFile>,
     pub(crate) statistics: StatisticsFiles,
+    /// Where programs on this machine ask.
+    pub(crate) local: Option<LocalSocket>,
     /// How long the machine had been suspended when that was last looked at.
     pub(crate) asleep: Duration,
     /// The `interface` lines; the wildcard addresses need no care.
@@ -111,6 +115,7 @@ pub(crate) struct Driver {
 enum Wake {
     Readable(Origin),
     Asked(Question),
+    AskedLocally(LocalQuestion),
     Resolved(Answer),
     Time,
     Stop(&'static str),
@@ -150,6 +155,7 @@ impl Driver {
                     self.drain(origin)?;
                 }
                 Wake::Asked(question) => self.answer(&question)?,
+                Wake::AskedLocally(question) => self.answer_locally(question),
                 Wake::Resolved((Subject::Source(source), answer)) => {
                     self.system.handle_resolved(clock::now()?, source, answer);
                     self.renew_sources();
@@ -231,6 +237,7 @@ impl Driver {
             Some(answer) = self.resolver.answer() => Wake::Resolved(answer),
             origin = self.sockets.readable() => Wake::Readable(origin),
             question = self.service.question() => Wake::Asked(question),
+            Some(question) = asked_locally(&mut self.local) => Wake::AskedLocally(question),
             () = tokio::time::sleep(due.min(SLEEP_MAX)) => Wake::Time,
         })
     }
@@ -337,6 +344,14 @@ impl Driver {
         self.system.shut_down(clock::now()?);
         self.perform()?;
         Ok(Exit::Done)
+    }
+}
+
+/// The next question of a program on this machine; never, where none can ask.
+async fn asked_locally(local: &mut Option<LocalSocket>) -> Option<LocalQuestion> {
+    match local {
+        Some(socket) => socket.question().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -1,0 +1,144 @@
+//! Programs on this machine ask the daemon over its socket, in JSON.
+#![expect(clippy::unwrap_used, reason = "helpers of tests, where a failure is a failed test")]
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::Child;
+use std::time::Duration;
+
+use ntp_tests::{free_port, ours, run, until, without_clock};
+use serde_json::{Value, json};
+
+/// A daemon of ours with a socket.
+struct Daemon {
+    child: Child,
+    port: u16,
+    folder: tempfile::TempDir,
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+impl Daemon {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let conf = folder.path().join("ntp.conf");
+        fs::write(&conf, "server 127.127.1.0\nserver 127.0.0.9\n").unwrap();
+        let port = free_port();
+        let child = without_clock(&ours("ntpd"))
+            .args(["-n", "--clock=none", "--port", &port.to_string(), "-c"])
+            .arg(&conf)
+            .arg("--control-socket")
+            .arg(folder.path().join("control.sock"))
+            .spawn()
+            .unwrap();
+        let daemon = Self { child, port, folder };
+        assert!(until(Duration::from_secs(10), || daemon.path().exists()));
+        daemon
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("control.sock")
+    }
+
+    fn connect(&self) -> UnixStream {
+        let stream = UnixStream::connect(self.path()).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        stream
+    }
+
+    fn ask(&self, question: &str) -> Value {
+        let mut stream = self.connect();
+        stream.write_all(format!("{question}\n").as_bytes()).unwrap();
+        let mut line = String::new();
+        BufReader::new(stream).read_line(&mut line).unwrap();
+        serde_json::from_str(&line).unwrap()
+    }
+}
+
+#[test]
+fn the_same_facts_come_as_json() {
+    let daemon = Daemon::new();
+    let all = daemon.ask(r#"{"command":"readvar"}"#);
+    assert_eq!(all["variables"]["precision"].as_i64().map(|log| log < -10), Some(true), "{all}");
+    let some = daemon.ask(r#"{"command":"readvar","names":["stratum","version"]}"#);
+    assert_eq!(some["variables"].as_object().unwrap().len(), 2, "{some}");
+    assert!(some["variables"]["version"].as_str().unwrap().starts_with("ntpd "));
+    let list = daemon.ask(r#"{"command":"associations"}"#);
+    let first = &list["associations"][0]["association"];
+    let source =
+        daemon.ask(&json!({ "command": "readvar", "association": first, "names": ["srcadr"] }).to_string());
+    assert!(source["variables"]["srcadr"].as_str().unwrap().starts_with("127."), "{source}");
+    // Over the network, signed or not, it is the same.
+    let over = run(without_clock(&ours("ntpq"))
+        .args(["--json", "-c", "rv 0 stratum"])
+        .arg(format!("127.0.0.1:{}", daemon.port)));
+    let over: Value = serde_json::from_str(&over.stdout).unwrap();
+    assert_eq!(over["variables"]["stratum"], some["variables"]["stratum"]);
+    let rows = daemon.ask(r#"{"command":"ifstats"}"#);
+    assert!(!rows["interfaces"].as_array().unwrap().is_empty(), "{rows}");
+    let said = daemon.ask(r#"{"command":"config","line":"restrict 192.0.2.0 mask 255.255.255.0 ignore"}"#);
+    assert_eq!(said["in_force"], true, "{said}");
+    let rules = daemon.ask(r#"{"command":"reslist"}"#).to_string();
+    assert!(rules.contains("192.0.2.0"), "{rules}");
+}
+
+#[test]
+fn whatever_is_asked_gets_words_and_costs_little() {
+    let daemon = Daemon::new();
+    let long = format!(r#"{{"command":"{}"}}"#, "x".repeat(10_000));
+    for bad in [
+        "",
+        "rv",
+        "{}",
+        "[1]",
+        r#"{"command":"halt"}"#,
+        r#"{"command":"readvar","association":70000}"#,
+        r#"{"command":"readvar","association":-1}"#,
+        r#"{"command":"readvar","names":"all"}"#,
+        r#"{"command":"readvar","names":["nosuchthing"]}"#,
+        r#"{"command":"config","line":"server a\nserver b"}"#,
+        &long,
+    ] {
+        let said = daemon.ask(bad);
+        let refused = said["error"].is_string() || said["in_force"] == false;
+        assert!(refused, "{bad:.60}: {said}");
+    }
+    // Those who say nothing keep nobody from being answered.
+    let silent: Vec<UnixStream> = (0..10).map(|_| daemon.connect()).collect();
+    assert!(daemon.ask(r#"{"command":"associations"}"#)["associations"].is_array());
+    drop(silent);
+}
+
+#[test]
+fn a_socket_left_behind_is_replaced_and_nothing_else_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let conf = folder.path().join("ntp.conf");
+    fs::write(&conf, "server 127.127.1.0\n").unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, "kept").unwrap();
+    let start = |socket: &PathBuf| {
+        let child = without_clock(&ours("ntpd"))
+            .args(["-n", "--clock=none", "--port", &free_port().to_string(), "-c"])
+            .arg(&conf)
+            .arg("--control-socket")
+            .arg(socket)
+            .spawn()
+            .unwrap();
+        Daemon { child, port: 0, folder: tempfile::tempdir().unwrap() }
+    };
+    let socket = folder.path().join("socket");
+    drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
+    let _daemon = start(&socket);
+    assert!(until(Duration::from_secs(10), || UnixStream::connect(&socket).is_ok()));
+    let other = start(&file);
+    std::thread::sleep(Duration::from_secs(1));
+    drop(other);
+    assert_eq!(fs::read_to_string(&file).unwrap(), "kept");
+}
