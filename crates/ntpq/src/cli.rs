@@ -27,6 +27,12 @@ pub struct Options {
         default_missing_value = "2", value_parser = clap::value_parser!(u32).range(1..=86_400)
     )]
     pub watch: Option<u32>,
+    /// Show the last day of this machine's statistics files, in a folder if one is named
+    #[arg(
+        long = "history", value_name = "DIRECTORY", num_args = 0..=1, require_equals = true,
+        default_missing_value = ""
+    )]
+    pub history: Option<std::path::PathBuf>,
     /// Show times with their units
     #[arg(short = 'u', long = "units")]
     pub units: bool,

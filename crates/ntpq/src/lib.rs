@@ -7,6 +7,7 @@ pub mod client;
 mod command;
 pub mod exit;
 mod format;
+mod history;
 mod interactive;
 mod json;
 mod keys;

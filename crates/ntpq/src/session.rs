@@ -8,6 +8,7 @@ use crate::cli::{Options, Target};
 use crate::client::{Client, ClientError};
 use crate::command::{self, CommandError, Context, Heading, Next};
 use crate::exit::Exit;
+use crate::history;
 use crate::interactive;
 use crate::keys::Choice;
 use crate::settings::Settings;
@@ -75,6 +76,16 @@ impl Plan {
 }
 
 fn serve(options: &Options, settings: &mut Settings, out: &mut dyn Write, err: &mut dyn Write) -> Exit {
+    if let Some(folder) = &options.history {
+        let folder = Some(folder.as_path()).filter(|folder| !folder.as_os_str().is_empty());
+        return match history::run(folder, settings.json, out) {
+            Ok(()) => Exit::Done,
+            Err(error) => {
+                drop(writeln!(err, "{error}"));
+                Exit::Usage
+            }
+        };
+    }
     let plan = match Plan::of(options) {
         Ok(plan) => plan,
         Err(reason) => {
