@@ -22,6 +22,7 @@ const COUNTERS: [&str; 4] = ["sent", "received", "badauth", "bogusorg"];
 #[derive(Debug, Serialize)]
 struct Report<'a> {
     host: &'a str,
+    command: &'static str,
     synchronized: bool,
     code: &'static str,
     sentence: &'a str,
@@ -172,6 +173,7 @@ fn write_json(
     });
     let report = Report {
         host,
+        command: "why",
         synchronized: verdict.synchronized,
         code: verdict.code,
         sentence: &verdict.sentence,
