@@ -163,7 +163,7 @@ fn reloads_and_vanishing_addresses_stop_nobody() {
     assert!(all, "{} of {changes}: {said}", soak.reloads() - reloads_before);
     let [sent, answered, wrong, ..] = figures[..] else { panic!("{figures:?}") };
     assert!(sent > 0.0 && wrong == 0.0, "{figures:?}\n{said}");
-    assert!(after < before + 256, "{before} kB before, {after} kB after");
+    assert!(after < before + 512, "{before} kB before, {after} kB after");
     assert!(!said.contains("panicked"), "{said}");
     // A machine that has other things to do may lose a few, but no socket.
     assert!(answered >= 0.97 * sent, "{figures:?}\n{said}");

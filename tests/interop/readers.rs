@@ -1,14 +1,15 @@
 //! What reads the tables that ntpq prints reads ours: parsers of Debian's packages, and the lines of shell that
 //! half of the world's scripts have.
-#![expect(clippy::unwrap_used, reason = "helpers of tests, where a failure is a failed test")]
-
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use ntp_tests::{Following, ours, packaged, run, skip};
 
+/// Whether what was printed is right.
+type Check = fn(&str) -> bool;
+
 /// Lines of shell, and whether what they print is right.
-const FOLK: [(&str, fn(&str) -> bool); 7] = [
+const FOLK: [(&str, Check); 7] = [
     ("ntpq -pn | awk '/^\\*/{print $9}'", |text| text.trim().parse::<f64>().is_ok()),
     ("ntpq -pn | awk '$1 ~ /^\\*/ {print $1, $3, $10}'", |text| {
         text.starts_with("*10.77.0.") && text.split_whitespace().count() == 3

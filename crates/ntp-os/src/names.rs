@@ -16,6 +16,11 @@ pub fn name_of(address: IpAddr, patience: Duration) -> Option<String> {
     receiver.recv_timeout(patience).ok().flatten()
 }
 
+/// The user that this program acts as.
+pub fn user() -> u32 {
+    nix::unistd::geteuid().as_raw()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

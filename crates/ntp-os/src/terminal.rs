@@ -2,8 +2,9 @@
 
 use std::io;
 use std::os::fd::AsFd as _;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 
@@ -12,6 +13,17 @@ use crate::sys;
 /// How many columns the terminal of standard output has; `None` where it is none, or does not say.
 pub fn columns() -> Option<u16> {
     sys::terminal::columns(io::stdout().as_fd())
+}
+
+/// What came of waiting for a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pressed {
+    /// A key; those that usually interrupt are keys as well.
+    Key(u8),
+    /// None in time.
+    Nothing,
+    /// There is no terminal any more.
+    Closed,
 }
 
 /// Keys are read one by one and not shown, until this is dropped.
@@ -25,22 +37,33 @@ impl Keys {
     pub fn listen() -> Option<Self> {
         let before = tcgetattr(io::stdin()).ok()?;
         let mut now = before.clone();
-        now.local_flags.remove(LocalFlags::ICANON | LocalFlags::ECHO);
+        // Ctrl-C must come as a key, or it would end the program before the terminal is as it was.
+        now.local_flags.remove(LocalFlags::ICANON | LocalFlags::ECHO | LocalFlags::ISIG);
         tcsetattr(io::stdin(), SetArg::TCSANOW, &now).ok()?;
         Some(Self { before })
     }
 
-    /// The next key, if one is pressed within `patience`.
-    pub fn wait(&self, patience: Duration) -> Option<u8> {
+    /// Waits for a key, at most for so long.
+    pub fn wait(&self, patience: Duration) -> Pressed {
+        let end = Instant::now() + patience;
         let stdin = io::stdin();
-        let mut waiting = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
-        let timeout = PollTimeout::try_from(patience).unwrap_or(PollTimeout::MAX);
-        if !poll(&mut waiting, timeout).is_ok_and(|ready| ready > 0) {
-            return None;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let mut waiting = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
+            match poll(&mut waiting, PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)) {
+                Ok(0) => return Pressed::Nothing,
+                Err(Errno::EINTR) => continue,
+                Err(_) => return Pressed::Closed,
+                Ok(_) => {}
+            }
+            let mut key = [0];
+            // Behind the buffer of the standard library, which would wait for a whole line.
+            return match nix::unistd::read(stdin.as_fd(), &mut key) {
+                Ok(1) => Pressed::Key(key[0]),
+                Err(Errno::EINTR) => continue,
+                Ok(_) | Err(_) => Pressed::Closed,
+            };
         }
-        let mut key = [0];
-        // Behind the buffer of the standard library, which would wait for a whole line.
-        nix::unistd::read(stdin.as_fd(), &mut key).ok().filter(|count| *count == 1).map(|_| key[0])
     }
 }
 

@@ -65,6 +65,9 @@ pub struct Options {
     /// Answer programs on this machine there, in JSON, instead of at /run/ntp/control.sock
     #[arg(long = "control-socket", value_name = "PATH")]
     pub control_socket: Option<PathBuf>,
+    /// Where the program was started: names in files are relative to it, whenever they are read
+    #[arg(skip)]
+    pub(crate) folder: PathBuf,
     /// Trust this key as well; may be given again
     #[arg(short = 't', long = "trustedkey", value_name = "KEY")]
     pub trusted_keys: Vec<u32>,
@@ -110,6 +113,9 @@ impl Options {
         }
         if let Some(folder) = &self.statistics {
             found.statistics.folder = Some(folder.clone());
+        }
+        if let Some(folder) = &mut found.statistics.folder {
+            *folder = self.folder.join(&*folder);
         }
         found.trusted_keys.extend(self.trusted_keys.iter().map(|key| Placed { value: (*key, *key), at }));
     }

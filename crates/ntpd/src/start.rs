@@ -103,6 +103,9 @@ fn prepare(options: &Options) -> Result<Prepared, StartError> {
         print_findings(&findings);
         return Err(useless.into());
     }
+    let mut options = options.clone();
+    options.folder = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+    let options = &options;
     options.complete(&mut found);
     let resolution = ntp_os::clock::precision().map_err(ClockError::from)?;
     let (keys, mut complaints) = keys::load(&found)
@@ -157,9 +160,6 @@ fn launch(options: &Options, mut prepared: Prepared) -> Result<Exit, StartError>
     if let Some(Placed { value: file, .. }) = &mut prepared.found.leap_file {
         let path = Path::new(&file.path);
         file.path = named(path, std::path::absolute(path))?.display().to_string();
-    }
-    if let Some(folder) = &mut prepared.found.statistics.folder {
-        *folder = named(folder, std::path::absolute(&*folder))?;
     }
     if let Some(path) = &mut prepared.options.control_socket {
         *path = named(path, std::path::absolute(&*path))?;
@@ -229,7 +229,7 @@ fn drive(prepared: Prepared) -> Result<Driver, StartError> {
     let mut access = config::access(&restrictions, &hosts);
     let mut system = System::new(config, start, Box::new(rng));
     let mut statistics = StatisticsFiles::new(began);
-    statistics.configure(&found.statistics, system.date(began));
+    statistics.configure(&found.statistics);
     system.set_recording(statistics.recording());
     let leap_file = found.leap_file.clone().map(|file| LeapFile::new(file.value));
     access.set_sources(system.source_addresses());

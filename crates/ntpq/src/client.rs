@@ -216,6 +216,12 @@ impl Client {
         self.debug = debug;
     }
 
+    /// Asks another daemon from now on, in the same way.
+    pub fn move_to(&mut self, other: Self) {
+        let Self { patience, version, debug, .. } = *self;
+        *self = Self { patience, version, debug, ..other };
+    }
+
     fn tell(&self, what: &str, packet: &[u8]) {
         if self.debug {
             drop(writeln!(io::stderr(), "{what} {}: {} bytes", self.remote, packet.len()));

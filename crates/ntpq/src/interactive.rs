@@ -1,6 +1,8 @@
 //! Commands from a terminal: edited, completed, and remembered until the next time.
 
-use std::io::Write;
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 
 use rustyline::completion::Completer;
@@ -11,7 +13,7 @@ use rustyline::history::DefaultHistory;
 use rustyline::validate::Validator;
 use rustyline::{Config, Editor, Helper};
 
-use crate::command::{Context, Next, command_names};
+use crate::command::{Context, Next, table};
 use crate::exit::Exit;
 use crate::session::execute;
 
@@ -40,7 +42,7 @@ impl Completer for Commands {
             Some(rest) => (start + 5, rest),
             None => (start, word),
         };
-        let fitting = command_names().filter(|name| name.starts_with(word)).map(str::to_owned);
+        let fitting = table::names().filter(|name| name.starts_with(word)).map(str::to_owned);
         Ok((start, fitting.collect()))
     }
 }
@@ -53,8 +55,15 @@ impl Highlighter for Commands {}
 impl Validator for Commands {}
 impl Helper for Commands {}
 
-/// Where lines are remembered: nowhere, without a home.
+/// Where lines are remembered: nowhere, without a home, nor in what is not a file of this user's own.
 fn history_file() -> Option<PathBuf> {
+    named_file().filter(|path| match fs::symlink_metadata(path) {
+        Ok(found) => found.is_file() && found.uid() == ntp_os::names::user(),
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    })
+}
+
+fn named_file() -> Option<PathBuf> {
     let state = std::env::var_os("XDG_STATE_HOME").filter(|path| !path.is_empty()).map(PathBuf::from);
     let home = std::env::var_os("HOME").filter(|path| !path.is_empty()).map(PathBuf::from);
     match (state, home) {
@@ -86,11 +95,12 @@ pub(crate) fn converse(context: &mut Context<'_>, out: &mut dyn Write, err: &mut
         match editor.readline("ntpq> ") {
             Ok(line) => {
                 // A secret is not kept.
-                if !line.trim_start().starts_with("passwd") {
+                let first = line.split_whitespace().next().unwrap_or_default();
+                if table::meant(first).is_ok_and(|name| name != "passwd") {
                     drop(editor.add_history_entry(&line));
                 }
                 match execute(&line, context, out, err) {
-                    Ok(Next::Quit) => break,
+                    Ok(Next::Quit | Next::Unread) => break,
                     Ok(Next::Continue) => {}
                     Err(exit) => worst = worst.max(exit),
                 }

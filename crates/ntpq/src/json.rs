@@ -37,6 +37,7 @@ pub(crate) fn value(item: &Item) -> Value {
         Typed::Number(number) => number.into(),
         Typed::Numbers(numbers) => numbers.into(),
         Typed::Text(text) => text.into(),
+        Typed::Missing => Value::Null,
     }
 }
 
@@ -74,19 +75,20 @@ mod tests {
 
     #[test]
     fn numbers_are_numbers_and_the_rest_is_text() {
-        let data = b"stratum=2, offset=-0.010329, reach=0xff, reftime=0xeeae4cbc.857e427b, refid=10.77.0.2, \
-            version=\"4\", filtdelay=0.06 0.07, precision=-24, x=, huge=1e999, name=inf";
+        let data = b"stratum=2, offset=-0.010329, reach=0xff, reftime=0xeeae4cbc.857e427b, refid=1234, \
+            version=\"4\", filtdelay=0.06 0.07, precision=-24, x=, tc=, huge=1e999, name=inf";
         let object = variables(&parse_items(data));
         for (name, expected) in [
             ("stratum", json!(2)),
             ("offset", json!(-0.010_329)),
             ("reach", json!(255)),
             ("reftime", json!("0xeeae4cbc.857e427b")),
-            ("refid", json!("10.77.0.2")),
             ("version", json!("4")),
             ("filtdelay", json!([0.06, 0.07])),
             ("precision", json!(-24)),
             ("x", json!("")),
+            ("tc", json!(null)),
+            ("refid", json!("1234")),
             ("huge", json!("1e999")),
             ("name", json!("inf")),
         ] {

@@ -13,7 +13,7 @@ use crate::interactive;
 use crate::keys::Choice;
 use crate::settings::Settings;
 use crate::verify::{self, Wanted};
-use ntp_os::terminal::Keys;
+use ntp_os::terminal::{Keys, Pressed};
 use ntp_proto::auth::KeyId;
 
 /// How long between two tries to reach a daemon that is waited for.
@@ -23,8 +23,8 @@ const RETRY: Duration = Duration::from_millis(500);
 pub fn run(options: &Options) -> Exit {
     let mut out = io::stdout().lock();
     let mut err = io::stderr().lock();
-    let mut settings = Settings::of(options);
-    let worst = serve(options, &mut settings, &mut out, &mut err);
+    let settings = Settings::of(options);
+    let worst = serve(options, &settings, &mut out, &mut err);
     let worst = match out.flush() {
         Err(reason) if reason.kind() != io::ErrorKind::BrokenPipe => worst.max(Exit::Usage),
         _ => worst,
@@ -68,6 +68,12 @@ impl Plan {
         if !verify && (thresholds || options.wait > 0) {
             return Err("--max-offset, --max-distance, --min-sources and --wait are for `ntpq verify`");
         }
+        if verify && (!commands.is_empty() || options.interactive) {
+            return Err("`ntpq verify` goes with no other command");
+        }
+        if options.watch.is_some() && options.interactive {
+            return Err("--watch goes with commands that are given, not with those that are typed");
+        }
         if options.watch.is_some() && commands.is_empty() && !verify {
             commands.push("peers".to_owned());
         }
@@ -75,7 +81,7 @@ impl Plan {
     }
 }
 
-fn serve(options: &Options, settings: &mut Settings, out: &mut dyn Write, err: &mut dyn Write) -> Exit {
+fn serve(options: &Options, settings: &Settings, out: &mut dyn Write, err: &mut dyn Write) -> Exit {
     if let Some(folder) = &options.history {
         let folder = Some(folder.as_path()).filter(|folder| !folder.as_os_str().is_empty());
         return match history::run(folder, settings.json, out) {
@@ -93,7 +99,7 @@ fn serve(options: &Options, settings: &mut Settings, out: &mut dyn Write, err: &
             return Exit::Usage;
         }
     };
-    let Some(seconds) = options.watch else { return ask_all(&plan, options, settings, out, err) };
+    let Some(seconds) = options.watch else { return ask_all(&plan, options, settings, out, err).0 };
     let keys = Keys::listen();
     loop {
         let screen = keys.is_some() && settings.colour;
@@ -101,33 +107,43 @@ fn serve(options: &Options, settings: &mut Settings, out: &mut dyn Write, err: &
             // The cursor goes home, and what was there is cleared.
             drop(out.write_all(b"\x1b[H\x1b[2J"));
         }
-        let worst = ask_all(&plan, options, settings, out, err);
-        if out.flush().is_err() {
+        let (worst, heard) = ask_all(&plan, options, settings, out, err);
+        if !heard || out.flush().is_err() {
             return worst;
         }
         let interval = Duration::from_secs(seconds.into());
         match &keys {
-            Some(keys) if matches!(keys.wait(interval), Some(b'q' | b'Q')) => return worst,
-            Some(_) => {}
+            // Ctrl-C and Ctrl-D are keys here.
+            Some(keys) => match keys.wait(interval) {
+                Pressed::Key(b'q' | b'Q' | 3 | 4) | Pressed::Closed => return worst,
+                Pressed::Key(_) | Pressed::Nothing => {}
+            },
             None => thread::sleep(interval),
         }
     }
 }
 
+/// Asks every host; the worst that came of it, and whether anybody still reads what is said.
 fn ask_all(
     plan: &Plan,
     options: &Options,
-    settings: &mut Settings,
+    settings: &Settings,
     out: &mut dyn Write,
     err: &mut dyn Write,
-) -> Exit {
+) -> (Exit, bool) {
     let width = plan.hosts.iter().map(|host| host.chars().count()).max().unwrap_or(0);
     let mut worst = Exit::Done;
     for host in &plan.hosts {
         let heading = (plan.hosts.len() > 1).then_some(Heading { host, width });
-        worst = worst.max(ask(host, heading, plan, options, settings, out, err));
+        // What a command changes holds for this host, and this time.
+        let mut settings = settings.clone();
+        let (exit, heard) = ask(host, heading, plan, options, &mut settings, out, err);
+        worst = worst.max(exit);
+        if !heard {
+            return (worst, false);
+        }
     }
-    worst
+    (worst, true)
 }
 
 fn ask(
@@ -138,13 +154,13 @@ fn ask(
     settings: &mut Settings,
     out: &mut dyn Write,
     err: &mut dyn Write,
-) -> Exit {
-    let patience = Duration::from_secs(options.wait.into());
-    let mut client = match open(host, options, patience) {
+) -> (Exit, bool) {
+    let end = Instant::now() + Duration::from_secs(options.wait.into());
+    let mut client = match open(host, options, end) {
         Ok(client) => client,
         Err(reason) => {
             drop(writeln!(err, "ntpq: {reason}"));
-            return Exit::NoAnswer;
+            return (Exit::NoAnswer, true);
         }
     };
     client.set_debug(settings.debug > 0);
@@ -159,15 +175,19 @@ fn ask(
             distance_max: options.distance_max,
             sources_min: options.sources_min,
         };
-        return verify::run(&mut client, host, &wanted, patience, settings.json, out)
-            .unwrap_or_else(|error| explain(&error, &client, host, err));
+        return match verify::run(&mut client, host, &wanted, end, settings.json, out) {
+            Ok(exit) => (exit, true),
+            Err(error) if error.is_unread() => (Exit::Done, false),
+            Err(error) => (explain(&error, &client, host, err), true),
+        };
     }
     let mut context =
         Context { client: &mut client, host: host.to_owned(), settings, key: &mut key, heading };
     let mut worst = Exit::Done;
     for line in &plan.commands {
         match execute(line, &mut context, out, err) {
-            Ok(Next::Quit) => return worst,
+            Ok(Next::Quit) => return (worst, true),
+            Ok(Next::Unread) => return (worst, false),
             Ok(Next::Continue) => {}
             Err(exit) => worst = worst.max(exit),
         }
@@ -175,15 +195,14 @@ fn ask(
     if plan.commands.is_empty() || options.interactive {
         worst = worst.max(converse(&mut context, out, err));
     }
-    worst
+    (worst, true)
 }
 
 /// Opens a conversation; while there is patience, again: a name may not resolve yet, nor a daemon listen.
-fn open(host: &str, options: &Options, patience: Duration) -> Result<Client, String> {
-    let began = Instant::now();
+fn open(host: &str, options: &Options, end: Instant) -> Result<Client, String> {
     loop {
         let opened = Target::resolve(host, options.ipv4, options.ipv6).and_then(|target| connect(&target));
-        if opened.is_ok() || began.elapsed() >= patience {
+        if opened.is_ok() || Instant::now() >= end {
             return opened;
         }
         thread::sleep(RETRY);
@@ -219,7 +238,7 @@ fn converse(context: &mut Context<'_>, out: &mut dyn Write, err: &mut dyn Write)
     for line in io::stdin().lock().lines() {
         let Ok(line) = line else { return worst };
         match execute(&line, context, out, err) {
-            Ok(Next::Quit) => return worst,
+            Ok(Next::Quit | Next::Unread) => return worst,
             Ok(Next::Continue) => {}
             Err(exit) => worst = worst.max(exit),
         }
@@ -237,7 +256,7 @@ pub(crate) fn execute(
     match command::run(line, context, out) {
         Ok(next) => Ok(next),
         // A reader that went away, as `head` does, has seen what it wanted.
-        Err(CommandError::Output(reason)) if reason.kind() == io::ErrorKind::BrokenPipe => Ok(Next::Quit),
+        Err(error) if error.is_unread() => Ok(Next::Unread),
         Err(error) => Err(explain(&error, context.client, &context.host, err)),
     }
 }
@@ -251,7 +270,8 @@ fn explain(error: &CommandError, client: &Client, host: &str, err: &mut dyn Writ
             | ClientError::NobodyListens(_)
             | ClientError::Inconsistent
             | ClientError::Socket(_),
-        ) => Exit::NoAnswer,
+        )
+        | CommandError::Unreachable(_) => Exit::NoAnswer,
         CommandError::NotGood => return Exit::NotGood,
         CommandError::Declined => return Exit::Refused,
         CommandError::Usage(_) | CommandError::Output(_) => Exit::Usage,

@@ -35,10 +35,10 @@ pub(crate) struct Wanted {
 struct Found {
     synchronized: bool,
     stratum: i64,
-    /// Milliseconds.
-    offset: f64,
-    /// How far off the clock may be at most, milliseconds.
-    distance: f64,
+    /// Milliseconds, where the daemon says so.
+    offset: Option<f64>,
+    /// How far off the clock may be at most, milliseconds, likewise.
+    distance: Option<f64>,
     sources: usize,
 }
 
@@ -54,15 +54,16 @@ impl Found {
         let names = ["leap", "stratum", "offset", "rootdelay", "rootdisp"];
         let (_, items) = client.variables(0, &names)?;
         let known = Variables(&items);
-        let number = |name: &str| known.number(name).unwrap_or(0.0);
         let stratum = known.integer("stratum").unwrap_or(16);
         let used = |word: u16| PeerStatus::of(word).selection >= USED;
         let sources = client.associations()?.iter().filter(|one| used(one.status)).count();
         Ok(Self {
             synchronized: known.integer("leap").is_some_and(|leap| leap != 3) && stratum < 16,
             stratum,
-            offset: number("offset"),
-            distance: number("rootdelay") / 2.0 + number("rootdisp"),
+            offset: known.number("offset"),
+            distance: known
+                .number("rootdelay")
+                .and_then(|delay| Some(delay / 2.0 + known.number("rootdisp")?)),
             sources,
         })
     }
@@ -72,9 +73,13 @@ impl Found {
             return Some(Shortfall::Unsynchronized);
         }
         let Wanted { offset_max, distance_max, sources_min } = *wanted;
-        let too_much = |what: &str, is: f64, most: Option<f64>| {
-            let most = most.filter(|most| is.abs() > *most)?;
-            Some(format!("{what} is {is:.3} ms, and {most} ms are allowed"))
+        let too_much = |what: &str, is: Option<f64>, most: Option<f64>| {
+            let most = most?;
+            match is {
+                Some(is) if is.abs() <= most => None,
+                Some(is) => Some(format!("{what} is {is:.3} ms, and {most} ms are allowed")),
+                None => Some(format!("{what} is not told, and {most} ms are allowed")),
+            }
         };
         let too_few = || {
             let least = sources_min.filter(|least| self.sources < *least)?;
@@ -87,24 +92,24 @@ impl Found {
     }
 }
 
-/// Looks until what is wanted holds, or `patience` is over; says how it stands.
+/// Looks until what is wanted holds, or the time is over; says how it stands.
 pub(crate) fn run(
     client: &mut Client,
     host: &str,
     wanted: &Wanted,
-    patience: Duration,
+    end: Instant,
     for_programs: bool,
     out: &mut dyn Write,
 ) -> Result<Exit, CommandError> {
-    let began = Instant::now();
     loop {
         let looked = Found::ask(client);
         let good = looked.as_ref().is_ok_and(|found| found.shortfall(wanted).is_none());
-        if good || began.elapsed() >= patience {
+        let left = end.saturating_duration_since(Instant::now());
+        if good || left.is_zero() {
             let found = looked?;
             return report(&found, found.shortfall(wanted), host, for_programs, out);
         }
-        thread::sleep(INTERVAL.min(patience.saturating_sub(began.elapsed())));
+        thread::sleep(INTERVAL.min(left));
     }
 }
 
@@ -118,9 +123,11 @@ fn report(
     let (exit, words) = match shortfall {
         None => {
             let Found { stratum, offset, distance, sources, .. } = found;
+            let millis =
+                |value: &Option<f64>| value.map_or_else(|| "unknown".to_owned(), |ms| format!("{ms:.3} ms"));
+            let (offset, distance) = (millis(offset), millis(distance));
             let words = format!(
-                "synchronized: stratum {stratum}, offset {offset:.3} ms, within {distance:.3} ms of true time, \
-                 {sources} sources used"
+                "synchronized: stratum {stratum}, offset {offset}, root distance {distance}, {sources} sources used"
             );
             (Exit::Done, words)
         }
@@ -150,7 +157,8 @@ fn report(
 mod tests {
     use super::*;
 
-    const GOOD: Found = Found { synchronized: true, stratum: 2, offset: -0.5, distance: 12.0, sources: 3 };
+    const GOOD: Found =
+        Found { synchronized: true, stratum: 2, offset: Some(-0.5), distance: Some(12.0), sources: 3 };
 
     #[test]
     fn each_threshold_is_looked_at() {
@@ -170,6 +178,8 @@ mod tests {
             };
             assert!(words.starts_with(part), "{words}");
         }
+        let silent = Found { offset: None, ..GOOD };
+        assert!(silent.shortfall(&Wanted { offset_max: Some(1e9), ..nothing }).is_some());
         let generous = Wanted { offset_max: Some(0.5), distance_max: Some(12.0), sources_min: Some(3) };
         assert_eq!(GOOD.shortfall(&generous), None);
     }

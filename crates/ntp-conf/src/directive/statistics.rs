@@ -85,9 +85,9 @@ pub(super) fn read_file_generation(words: &mut Words<'_, '_>) -> Option<Directiv
         return Some(Directive::Statistics(Vec::new()));
     };
     let file = words.value("file").filter(|name| !name.is_empty()).map(str::to_owned);
-    // The file lies in `statsdir`, whoever writes the line: by query, too.
+    // The file lies in `statsdir`, whoever writes the line.
     if file.as_ref().is_some_and(|name| name.split('/').any(|part| part == "..")) {
-        let word = words.argument_word(0)?;
+        let word = words.setting("file").and_then(|given| given.value)?;
         words
             .findings
             .error("E013", word, "a file of statistics lies below `statsdir`")

@@ -2,6 +2,8 @@
 
 use core::fmt::Write as _;
 
+use super::schema::{self, Unit};
+
 /// One `name=value`; the value without its quotes, cleaned of anything unprintable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Item {
@@ -24,28 +26,41 @@ pub enum Typed<'a> {
     Numbers(Vec<f64>),
     /// Anything else: words, addresses, timestamps.
     Text(&'a str),
+    /// What should be a number, and is not.
+    Missing,
 }
 
 impl Item {
-    /// The value as a number where it is one; what stood between quotes is text.
+    /// The value as what the table of variables says that it is; of a name that is not in it, as what it looks like.
     pub fn typed(&self) -> Typed<'_> {
         let raw = self.value.as_str();
-        let text = Typed::Text(raw);
-        if self.quoted || raw.is_empty() {
-            return text;
+        if self.quoted {
+            return Typed::Text(raw);
         }
-        if self.name.starts_with("filt") {
-            let numbers: Option<Vec<f64>> = raw.split_ascii_whitespace().map(finite).collect();
-            return numbers.map_or(text, Typed::Numbers);
-        }
-        if let Some(digits) = raw.strip_prefix("0x") {
-            return i64::from_str_radix(digits, 16).map_or(text, Typed::Whole);
-        }
-        match raw.parse() {
-            Ok(whole) => Typed::Whole(whole),
-            Err(_) => finite(raw).map_or(text, Typed::Number),
+        match schema::unit_of(&self.name) {
+            Some(Unit::Text | Unit::Address | Unit::Timestamp | Unit::Date) => Typed::Text(raw),
+            Some(Unit::Filter) => {
+                let numbers: Option<Vec<f64>> = raw.split_ascii_whitespace().map(finite).collect();
+                numbers.map_or(Typed::Missing, Typed::Numbers)
+            }
+            Some(
+                Unit::Number
+                | Unit::Bits
+                | Unit::Milliseconds
+                | Unit::Seconds
+                | Unit::PartsPerMillion
+                | Unit::LogSeconds,
+            ) => number(raw).unwrap_or(Typed::Missing),
+            None => number(raw).unwrap_or(Typed::Text(raw)),
         }
     }
+}
+
+fn number(raw: &str) -> Option<Typed<'_>> {
+    if let Some(digits) = raw.strip_prefix("0x") {
+        return i64::from_str_radix(digits, 16).ok().map(Typed::Whole);
+    }
+    raw.parse().ok().map(Typed::Whole).or_else(|| finite(raw).map(Typed::Number))
 }
 
 /// A decimal number that is one; `inf` and the like are words.
@@ -81,7 +96,7 @@ pub fn parse_items(data: &[u8]) -> Vec<Item> {
 }
 
 /// Printable ASCII as it is, everything else as `\xNN`.
-fn escaped(bytes: &[u8]) -> String {
+pub fn escaped(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     for byte in bytes {
         if matches!(byte, b' '..=b'~') {

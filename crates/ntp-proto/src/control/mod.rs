@@ -26,7 +26,7 @@ mod variables;
 pub use authentication::sign;
 pub use exchange::{Exchange, Patience, Question, Unanswered};
 pub use gate::Gate;
-pub use items::{Item, Typed, parse_items};
+pub use items::{Item, Typed, escaped, parse_items};
 pub use message::{CONTROL_HEADER_LEN, ControlHeader, ControlMessage, ErrorCode, FRAGMENT_LEN_MAX, Opcode};
 pub use ordered::{InterfaceRow, Lists, listing};
 pub use reassembly::{Reassembly, ReassemblyError, Response};

@@ -74,6 +74,13 @@ use Unit::{
     Address, Bits, Date, Filter, LogSeconds, Milliseconds, Number, PartsPerMillion, Seconds, Text, Timestamp,
 };
 
+/// In what a variable of any kind is given; `None` for a name that no table has. `NAME_r` is what `NAME` is.
+pub fn unit_of(name: &str) -> Option<Unit> {
+    let name = name.strip_suffix("_r").unwrap_or(name);
+    let mut all = SYSTEM.iter().chain(PEER).chain(CLOCK);
+    all.find(|variable| variable.name == name).map(|variable| variable.unit)
+}
+
 /// The variables of the system (association 0), in the order in which they are sent.
 pub const SYSTEM: &[Variable] = &[
     sent("leap", Number, "the leap second that is coming: 0 none, 1 inserted, 2 deleted, 3 not synchronized"),

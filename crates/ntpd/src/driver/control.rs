@@ -180,10 +180,16 @@ impl Driver {
                 | Directive::TrustedKeys(_),
             ) => Ok(()),
             Some(Directive::Switch(switches))
-                if switches.iter().all(|(switch, _)| *switch == Switch::Monitor) =>
+                if switches
+                    .iter()
+                    .all(|(switch, _)| matches!(switch, Switch::Monitor | Switch::Statistics)) =>
             {
                 Ok(())
             }
+            // Files are written where only whoever may write ntp.conf says.
+            Some(
+                Directive::StatisticsFolder(_) | Directive::Statistics(_) | Directive::FileGeneration(_),
+            ) => Err(format!("column 0 `{word}` is not taken by query: write it into ntp.conf, and reload")),
             Some(_) => Err(format!("column 0 `{word}` holds from a restart on: write it into ntp.conf")),
             None if line.tokens().is_empty() => Err("column 0 syntax error, an empty line".to_owned()),
             None => Err(format!("column 0 `{word}` has no effect here")),

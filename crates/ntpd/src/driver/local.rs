@@ -39,20 +39,17 @@ impl Driver {
         };
         let question: Value = serde_json::from_str(line).map_err(|error| usage(&error.to_string()))?;
         let command = question["command"].as_str().ok_or_else(|| usage("no command"))?;
-        let association = match &question["association"] {
-            Value::Null => 0,
-            given => given
-                .as_u64()
-                .and_then(|number| u16::try_from(number).ok())
-                .ok_or_else(|| usage("no association has such a number"))?,
-        };
-        let names: Vec<&str> = match &question["names"] {
-            Value::Null => Vec::new(),
-            Value::Array(names) if names.len() <= NAMES_MAX => {
-                names.iter().filter_map(Value::as_str).collect()
-            }
-            _ => return Err(usage("names are a list")),
-        };
+        let number = &question["association"];
+        let association = if number.is_null() { Some(0) } else { number.as_u64() };
+        let association = association
+            .and_then(|number| u16::try_from(number).ok())
+            .ok_or_else(|| usage("no association has such a number"))?;
+        let names = &question["names"];
+        let list = names.as_array().map_or(&[][..], Vec::as_slice);
+        if !(names.is_null() || names.is_array()) || list.len() > NAMES_MAX {
+            return Err(usage("names are a list"));
+        }
+        let names: Vec<&str> = list.iter().filter_map(Value::as_str).collect();
         match command {
             "associations" => self.associations(),
             "readvar" => self.variables(Opcode::ReadVariables, association, &names),
@@ -131,5 +128,6 @@ fn value(item: &Item) -> Value {
         Typed::Number(number) => number.into(),
         Typed::Numbers(numbers) => numbers.into(),
         Typed::Text(text) => text.into(),
+        Typed::Missing => Value::Null,
     }
 }

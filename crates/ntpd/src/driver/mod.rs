@@ -260,7 +260,10 @@ impl Driver {
                 }
                 Action::StoreDrift(frequency, memory) => self.store_drift(frequency, &memory),
                 Action::Report(event) => self.report(&event)?,
-                Action::Record(record) => self.statistics.write(self.system.date(clock::now()?), &record),
+                Action::Record(record) => {
+                    let now = clock::now()?;
+                    self.statistics.write(now, self.system.date(now), &record);
+                }
                 Action::Finish(outcome) => return Ok(Some(finish(outcome))),
             }
         }

@@ -7,7 +7,6 @@ use ntp_conf::{Configuration, Placed, Severity, values};
 use tracing::{error, info, warn};
 
 use super::Driver;
-use crate::clock;
 use crate::config::{self, client_list_size};
 use crate::keys;
 
@@ -90,9 +89,7 @@ impl Driver {
         access.set_sources(self.system.source_addresses());
         self.service.set_rules(config::server_rules(&found, &keys, access));
         self.control_key = config::control_key(&found);
-        let now = clock::now().unwrap_or(self.began);
-        let date = self.system.date(now);
-        self.statistics.configure(&found.statistics, date);
+        self.statistics.configure(&found.statistics);
         self.system.set_recording(self.statistics.recording());
         self.interfaces = values(&found.interfaces);
         self.listen();

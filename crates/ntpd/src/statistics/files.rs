@@ -10,7 +10,11 @@ use ntp_conf::directive::FileAge;
 use ntp_proto::time::{Date, UnixTime};
 use tracing::warn;
 
-const DAY: i64 = 86_400;
+/// Seconds of a day.
+const DAY: u64 = 86_400;
+
+/// Older files of one name that are kept beside it by one process.
+const KEPT_MAX: u32 = 1000;
 
 /// When a file is begun, and whether its plain name leads to the newest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,16 +29,18 @@ pub(super) struct FileSet {
     /// The plain name.
     path: PathBuf,
     rule: Rule,
-    /// When the daemon started.
-    began: UnixTime,
     open: Option<(OsString, File)>,
+    /// A line may have been written in part: the next one begins a line of its own.
+    torn: bool,
+    /// The plain name could not be made to lead to the newest file, which has been said.
+    unlinked: bool,
     /// A failure has been spoken of: it is not again, until a line could be written.
     complained: bool,
 }
 
 impl FileSet {
-    pub(super) const fn new(path: PathBuf, rule: Rule, began: UnixTime) -> Self {
-        Self { path, rule, began, open: None, complained: false }
+    pub(super) const fn new(path: PathBuf, rule: Rule) -> Self {
+        Self { path, rule, open: None, torn: false, unlinked: false, complained: false }
     }
 
     /// Whether it is the one that is wanted.
@@ -42,13 +48,17 @@ impl FileSet {
         self.path == path && self.rule == rule
     }
 
-    /// Appends a line. What cannot be written is lost, and the loss spoken of once: statistics never stop the clock.
-    pub(super) fn append(&mut self, date: UnixTime, line: &str) {
-        let written = self.file(date).and_then(|file| file.write_all(line.as_bytes()));
+    /// Appends a line; `age` is for how many seconds the daemon has run. What cannot be written is lost, and the loss
+    /// spoken of once: statistics never stop the clock.
+    pub(super) fn append(&mut self, date: UnixTime, age: u64, line: &str) {
+        let torn = std::mem::take(&mut self.torn);
+        let text = if torn { format!("\n{line}") } else { line.to_owned() };
+        let written = self.file(date, age).and_then(|file| file.write_all(text.as_bytes()));
         match written {
             Ok(()) => self.complained = false,
             Err(reason) => {
                 // Whatever it was, it may have been mended when the next line comes.
+                self.torn = torn || self.open.is_some();
                 self.open = None;
                 if !self.complained {
                     self.complained = true;
@@ -61,8 +71,8 @@ impl FileSet {
         }
     }
 
-    fn file(&mut self, date: UnixTime) -> io::Result<&mut File> {
-        let name = named(&self.path, &self.suffix(date));
+    fn file(&mut self, date: UnixTime, age: u64) -> io::Result<&mut File> {
+        let name = named(&self.path, &self.suffix(date, age));
         // A file that somebody has moved away is not written to any longer.
         let current =
             self.open.take().filter(|(open, file)| *open == name && is_there(file, Path::new(open)));
@@ -73,7 +83,7 @@ impl FileSet {
         Ok(&mut self.open.insert((name, file)).1)
     }
 
-    fn begin(&self, path: &Path) -> io::Result<File> {
+    fn begin(&mut self, path: &Path) -> io::Result<File> {
         // Opened without waiting for whoever reads, should it be a pipe; and no link is followed.
         let flags = nix::fcntl::OFlag::O_NOFOLLOW | nix::fcntl::OFlag::O_NONBLOCK;
         let file = OpenOptions::new().append(true).create(true).custom_flags(flags.bits()).open(path)?;
@@ -81,26 +91,36 @@ impl FileSet {
             return Err(io::Error::other("there is something else of that name"));
         }
         if self.rule.link && path != self.path {
-            self.lead_to(path)?;
+            match self.lead_to(path) {
+                Ok(()) => self.unlinked = false,
+                Err(reason) if !self.unlinked => {
+                    self.unlinked = true;
+                    let (plain, path) = (self.path.display(), path.display());
+                    warn!("{plain}: does not lead to {path}, which is written: {reason}");
+                }
+                Err(_) => {}
+            }
         }
         Ok(file)
     }
 
     /// Has the plain name lead to the newest file. A file of that name which is no such link keeps what it holds
-    /// under another name.
+    /// under another name; anything else of that name is left alone.
     fn lead_to(&self, newest: &Path) -> io::Result<()> {
         match fs::symlink_metadata(&self.path) {
-            Ok(found) if found.is_file() && found.nlink() == 1 => {
-                let kept = named(&self.path, &format!(".C{}", std::process::id()));
-                fs::rename(&self.path, kept)?;
+            Ok(found) if !found.is_file() => {
+                return Err(io::Error::other("there is something else of that name"));
             }
-            Ok(found) if found.is_dir() => return Err(io::Error::other("the plain name is a folder")),
-            Ok(_) | Err(_) => {}
+            Ok(found) if found.nlink() == 1 => fs::rename(&self.path, self.free_name()?)?,
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
         }
-        let fresh = named(&self.path, ".link");
-        match fs::remove_file(&fresh) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            Ok(()) | Err(_) => {}
+        let fresh = named(&self.path, &format!(".{}.link", std::process::id()));
+        match fs::symlink_metadata(&fresh) {
+            // Left by a run that ended in between.
+            Ok(found) if found.is_file() && found.nlink() > 1 => fs::remove_file(&fresh)?,
+            Ok(_) | Err(_) => {}
         }
         fs::hard_link(newest, &fresh)?;
         let moved = fs::rename(&fresh, &self.path);
@@ -109,8 +129,21 @@ impl FileSet {
         moved
     }
 
+    /// A name for what was there before; nothing is written over.
+    fn free_name(&self) -> io::Result<OsString> {
+        let names = (0..KEPT_MAX).map(|number| match number {
+            0 => named(&self.path, &format!(".C{}", std::process::id())),
+            _ => named(&self.path, &format!(".C{}-{number}", std::process::id())),
+        });
+        let is_free = |name: &OsString| fs::symlink_metadata(name).is_err();
+        names
+            .into_iter()
+            .find(is_free)
+            .ok_or_else(|| io::Error::other("too many older files are kept beside it"))
+    }
+
     /// What the present file's name ends in.
-    fn suffix(&self, date: UnixTime) -> String {
+    fn suffix(&self, date: UnixTime, age: u64) -> String {
         let Date { year, month, day } = Date::of(date);
         match self.rule.age {
             FileAge::None => String::new(),
@@ -122,10 +155,7 @@ impl FileSet {
             }
             FileAge::Month => format!(".{year:04}{month:02}"),
             FileAge::Year => format!(".{year:04}"),
-            FileAge::Age => {
-                let age = (date.seconds() - self.began.seconds()).max(0);
-                format!(".a{:08}", age - age % DAY)
-            }
+            FileAge::Age => format!(".a{:08}", age - age % DAY),
         }
     }
 }
@@ -151,6 +181,10 @@ mod tests {
 
     const MORNING: UnixTime = UnixTime::new(1_795_651_200, 0);
 
+    fn tomorrow() -> UnixTime {
+        UnixTime::new(MORNING.seconds() + 86_400, 0)
+    }
+
     fn names(folder: &Path) -> Vec<String> {
         let entries = fs::read_dir(folder).unwrap();
         let mut names: Vec<String> =
@@ -160,7 +194,7 @@ mod tests {
     }
 
     fn set(folder: &Path, age: FileAge, link: bool) -> FileSet {
-        FileSet::new(folder.join("loopstats"), Rule { age, link }, MORNING)
+        FileSet::new(folder.join("loopstats"), Rule { age, link })
     }
 
     fn text(folder: &Path, name: &str) -> String {
@@ -171,15 +205,15 @@ mod tests {
     fn every_day_begins_a_file_and_the_plain_name_leads_to_it() {
         let folder = tempfile::tempdir().unwrap();
         let mut files = set(folder.path(), FileAge::Day, true);
-        files.append(MORNING, "a\n");
-        files.append(MORNING, "b\n");
+        files.append(MORNING, 0, "a\n");
+        files.append(MORNING, 0, "b\n");
         assert_eq!(names(folder.path()), ["loopstats", "loopstats.20261126"]);
         assert_eq!(text(folder.path(), "loopstats"), "a\nb\n");
-        files.append(UnixTime::new(MORNING.seconds() + DAY, 0), "c\n");
+        files.append(tomorrow(), 0, "c\n");
         assert_eq!(names(folder.path()), ["loopstats", "loopstats.20261126", "loopstats.20261127"]);
         assert_eq!(text(folder.path(), "loopstats"), "c\n");
         // A new run goes on with the same file.
-        set(folder.path(), FileAge::Day, true).append(UnixTime::new(MORNING.seconds() + DAY, 0), "d\n");
+        set(folder.path(), FileAge::Day, true).append(tomorrow(), 0, "d\n");
         assert_eq!(text(folder.path(), "loopstats.20261127"), "c\nd\n");
         assert_eq!(names(folder.path()).len(), 3);
     }
@@ -195,23 +229,30 @@ mod tests {
             (FileAge::Year, ".2026".to_owned()),
             (FileAge::Age, ".a00000000".to_owned()),
         ] {
-            assert_eq!(set(Path::new("/"), age, true).suffix(MORNING), wanted);
+            assert_eq!(set(Path::new("/"), age, true).suffix(MORNING, 0), wanted);
         }
-        let later = UnixTime::new(MORNING.seconds() + 2 * DAY + 7, 0);
-        assert_eq!(set(Path::new("/"), FileAge::Age, true).suffix(later), ".a00172800");
+        assert_eq!(set(Path::new("/"), FileAge::Age, true).suffix(MORNING, 2 * DAY + 7), ".a00172800");
     }
 
     #[test]
     fn what_lies_there_already_is_not_lost_and_no_link_is_followed() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("loopstats"), "older\n").unwrap();
-        set(folder.path(), FileAge::Day, true).append(MORNING, "a\n");
+        set(folder.path(), FileAge::Day, true).append(MORNING, 0, "a\n");
         let kept = format!("loopstats.C{}", std::process::id());
         assert_eq!(text(folder.path(), &kept), "older\n");
+        // And what was kept before is not written over.
+        fs::remove_file(folder.path().join("loopstats")).unwrap();
+        fs::write(folder.path().join("loopstats"), "newer\n").unwrap();
+        set(folder.path(), FileAge::Day, true).append(MORNING, 0, "a\n");
+        assert_eq!(
+            (text(folder.path(), &kept), text(folder.path(), &format!("{kept}-1"))),
+            ("older\n".to_owned(), "newer\n".to_owned())
+        );
         let target = folder.path().join("target");
         fs::write(&target, "").unwrap();
         symlink(&target, folder.path().join("loopstats.2026")).unwrap();
-        set(folder.path(), FileAge::Year, false).append(MORNING, "a\n");
+        set(folder.path(), FileAge::Year, false).append(MORNING, 0, "a\n");
         assert_eq!(fs::read_to_string(&target).unwrap(), "");
     }
 
@@ -220,11 +261,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let below = folder.path().join("below");
         let mut files = set(&below, FileAge::None, true);
-        files.append(MORNING, "lost\n");
+        files.append(MORNING, 0, "lost\n");
         fs::create_dir(&below).unwrap();
-        files.append(MORNING, "a\n");
+        files.append(MORNING, 0, "a\n");
         fs::rename(below.join("loopstats"), below.join("loopstats.1")).unwrap();
-        files.append(MORNING, "b\n");
+        files.append(MORNING, 0, "b\n");
         assert_eq!(
             (text(&below, "loopstats.1"), text(&below, "loopstats")),
             ("a\n".to_owned(), "b\n".to_owned())
@@ -235,9 +276,11 @@ mod tests {
     fn a_pipe_or_a_folder_in_the_way_is_left_alone() {
         let folder = tempfile::tempdir().unwrap();
         nix::unistd::mkfifo(&folder.path().join("loopstats"), nix::sys::stat::Mode::S_IRWXU).unwrap();
-        set(folder.path(), FileAge::None, true).append(MORNING, "a\n");
+        set(folder.path(), FileAge::None, true).append(MORNING, 0, "a\n");
         fs::create_dir(folder.path().join("loopstats.2026")).unwrap();
-        set(folder.path(), FileAge::Year, true).append(MORNING, "a\n");
-        assert_eq!(names(folder.path()), ["loopstats", "loopstats.2026"]);
+        set(folder.path(), FileAge::Year, true).append(MORNING, 0, "a\n");
+        // The newest is written, even where its plain name leads elsewhere.
+        set(folder.path(), FileAge::Month, true).append(MORNING, 0, "a\n");
+        assert_eq!(names(folder.path()), ["loopstats", "loopstats.2026", "loopstats.202611"]);
     }
 }

@@ -21,18 +21,19 @@ const COUNTERS_INTERVAL: Duration = Duration::from_hours(1);
 #[derive(Debug)]
 pub(crate) struct StatisticsFiles {
     sets: Vec<(StatisticsSet, FileSet)>,
-    /// When counters are written next, and what they were the last time.
-    counters_due: MonoTime,
+    /// When counters were written the last time, and what they were.
     counters_before: (MonoTime, Counts),
+    /// When the daemon started.
+    began: MonoTime,
 }
 
 impl StatisticsFiles {
     pub(crate) const fn new(now: MonoTime) -> Self {
-        Self { sets: Vec::new(), counters_due: now, counters_before: (now, Counts::ZERO) }
+        Self { sets: Vec::new(), counters_before: (now, Counts::ZERO), began: now }
     }
 
     /// What ntp.conf says from now on. Files that stay the same stay open.
-    pub(crate) fn configure(&mut self, wanted: &Statistics, began: UnixTime) {
+    pub(crate) fn configure(&mut self, wanted: &Statistics) {
         let folder = wanted.folder.as_deref().filter(|_| !wanted.disabled);
         let kept = folder.into_iter().flat_map(|folder| enabled(wanted, folder));
         let mut before = std::mem::take(&mut self.sets);
@@ -40,7 +41,7 @@ impl StatisticsFiles {
             let known = before.iter().position(|(other, files)| *other == set && files.is(&path, rule));
             let files = match known {
                 Some(index) => before.swap_remove(index).1,
-                None => FileSet::new(path, rule, began),
+                None => FileSet::new(path, rule),
             };
             self.sets.push((set, files));
         }
@@ -58,33 +59,33 @@ impl StatisticsFiles {
     }
 
     /// Writes a record where it belongs.
-    pub(crate) fn write(&mut self, date: UnixTime, record: &Record) {
+    pub(crate) fn write(&mut self, now: MonoTime, date: UnixTime, record: &Record) {
         let set = match record {
             Record::Correction { .. } => StatisticsSet::Loop,
             Record::Source(_) => StatisticsSet::Peer,
             Record::Exchange(_) => StatisticsSet::Raw,
             Record::SourceEvent(..) | Record::SystemEvent(..) => StatisticsSet::Protocol,
         };
-        self.append(set, date, &records::line(date, record));
+        self.append(set, now, date, &records::line(date, record));
     }
 
     /// Whether the counters should be written now.
     pub(crate) fn wants_counters(&self, now: MonoTime) -> bool {
-        now.since(self.counters_due) >= COUNTERS_INTERVAL
+        now.since(self.counters_before.0) >= COUNTERS_INTERVAL
             && self.sets.iter().any(|(set, _)| *set == StatisticsSet::System)
     }
 
     /// Writes what has been counted since the last time.
     pub(crate) fn write_counters(&mut self, now: MonoTime, date: UnixTime, counts: Counts) {
         let (before, counted) = std::mem::replace(&mut self.counters_before, (now, counts));
-        self.counters_due = now;
         let line = records::counters_line(date, now.since(before).as_secs(), &counts.since(&counted));
-        self.append(StatisticsSet::System, date, &line);
+        self.append(StatisticsSet::System, now, date, &line);
     }
 
-    fn append(&mut self, set: StatisticsSet, date: UnixTime, line: &str) {
+    fn append(&mut self, set: StatisticsSet, now: MonoTime, date: UnixTime, line: &str) {
+        let age = now.since(self.began).as_secs();
         if let Some((_, files)) = self.sets.iter_mut().find(|(kept, _)| *kept == set) {
-            files.append(date, line);
+            files.append(date, age, line);
         }
     }
 }

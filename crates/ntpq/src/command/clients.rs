@@ -1,6 +1,7 @@
 //! `mrulist`: the clients that a daemon remembers, the latest first unless something else is asked for.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -20,6 +21,9 @@ const KOD: u32 = 0x400;
 /// How long a name may take to be looked up.
 const NAME_PATIENCE: Duration = Duration::from_secs(1);
 
+/// And all names together.
+const NAMES_PATIENCE: Duration = Duration::from_secs(5);
+
 /// By what rows are sorted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Sort {
@@ -36,23 +40,21 @@ enum Sort {
 struct Wish {
     sort: Sort,
     reversed: bool,
-    /// Conditions, as daemons know them by name.
-    conditions: Vec<(String, String)>,
     count_min: u32,
     silence_max: Option<f64>,
     silence_min: Option<f64>,
     any: u32,
     all: u32,
     recent: Option<usize>,
+    score_min: Option<f64>,
+    local: Option<IpAddr>,
 }
 
 impl Wish {
     fn parse(words: &[&str]) -> Result<Self, CommandError> {
         let usage = |word: &str| {
-            CommandError::Usage(format!(
-                "***mrulist: `{}' is no option of it: see help mrulist",
-                word.escape_debug()
-            ))
+            let word = word.escape_debug();
+            CommandError::Usage(format!("***mrulist: `{word}' is no option of it: see help mrulist"))
         };
         let mut wish = Self::default();
         for word in words.iter().flat_map(|word| word.split(',')).filter(|word| !word.is_empty()) {
@@ -62,16 +64,28 @@ impl Wish {
                 None if word == "kod" => wish.any |= KOD,
                 None => return Err(wrong()),
                 Some(("sort", order)) => wish.sort_by(order).ok_or_else(wrong)?,
-                Some((name, value)) => {
-                    wish.condition(name, value).ok_or_else(wrong)?;
-                    wish.conditions.push((name.to_owned(), value.to_owned()));
-                }
+                Some((name, value)) => wish.condition(name, value).ok_or_else(wrong)?,
             }
         }
-        if wish.any != 0 && !wish.conditions.iter().any(|(name, _)| name == "resany") {
-            wish.conditions.push(("resany".to_owned(), format!("{:#x}", wish.any)));
-        }
         Ok(wish)
+    }
+
+    /// The conditions as daemons know them, each once. They count in whole seconds.
+    fn conditions(&self) -> Vec<(String, String)> {
+        let number = |is: u32| (is > 0).then(|| is.to_string());
+        let bits = |is: u32| (is > 0).then(|| format!("{is:#x}"));
+        let seconds = |is: Option<f64>| is.map(|seconds| format!("{seconds:.0}"));
+        let all = [
+            ("mincount", number(self.count_min)),
+            ("resany", bits(self.any)),
+            ("resall", bits(self.all)),
+            ("maxlstint", seconds(self.silence_max.map(f64::ceil))),
+            ("minlstint", seconds(self.silence_min.map(f64::floor))),
+            ("minscore", self.score_min.map(|score| score.to_string())),
+            ("laddr", self.local.map(|address| address.to_string())),
+            ("recent", self.recent.map(|count| count.to_string())),
+        ];
+        all.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
     }
 
     fn sort_by(&mut self, order: &str) -> Option<()> {
@@ -90,15 +104,15 @@ impl Wish {
 
     fn condition(&mut self, name: &str, value: &str) -> Option<()> {
         let number = || crate::values::integer(value).and_then(|number| u32::try_from(number).ok());
-        let seconds = || value.parse().ok().filter(|seconds: &f64| seconds.is_finite());
+        let seconds = || value.parse().ok().filter(|seconds: &f64| seconds.is_finite() && *seconds >= 0.0);
         match name {
             "mincount" => self.count_min = number()?,
             "resany" => self.any |= number()?,
             "resall" => self.all = number()?,
             "maxlstint" => self.silence_max = Some(seconds()?),
             "minlstint" => self.silence_min = Some(seconds()?),
-            "minscore" => drop(seconds()?),
-            "laddr" => drop(value.parse::<IpAddr>().ok()?),
+            "minscore" => self.score_min = Some(seconds()?),
+            "laddr" => self.local = Some(value.parse().ok()?),
             "recent" => self.recent = Some(usize::try_from(number()?).ok()?),
             _ => return None,
         }
@@ -136,7 +150,7 @@ pub(super) fn run(
 ) -> Result<(), CommandError> {
     let wish = Wish::parse(words)?;
     let began = Instant::now();
-    let list = context.client.clients(&wish.conditions)?;
+    let list = context.client.clients(&wish.conditions())?;
     let collected = began.elapsed();
     let mut rows: Vec<&ClientRow> = list.rows.iter().rev().filter(|row| wish.admits(row, list.now)).collect();
     rows.truncate(wish.recent.unwrap_or(usize::MAX));
@@ -156,10 +170,10 @@ pub(super) fn run(
         (" lstint avgint rstr r m v  count    score   drop rport remote address", 69)
     };
     writeln!(out, "{header}\n{}", "=".repeat(width))?;
+    let mut names = Names::default();
     for row in &rows {
         let address = row.remote.ip();
-        let name =
-            if context.settings.numeric { None } else { ntp_os::names::name_of(address, NAME_PATIENCE) };
+        let name = if context.settings.numeric { None } else { names.of(address) };
         let place = match name {
             Some(name) if context.settings.wide => format!("{address} ({name})"),
             Some(name) => name,
@@ -171,6 +185,28 @@ pub(super) fn run(
         writeln!(out, "# Collected {} slots in {:.3} seconds", list.rows.len(), collected.as_secs_f64())?;
     }
     Ok(())
+}
+
+/// Names that have been looked up. A resolver that does not answer is not asked for every client.
+#[derive(Default)]
+struct Names {
+    known: BTreeMap<IpAddr, Option<String>>,
+    spent: Duration,
+}
+
+impl Names {
+    fn of(&mut self, address: IpAddr) -> Option<String> {
+        if let Some(known) = self.known.get(&address) {
+            return known.clone();
+        }
+        let left = NAMES_PATIENCE.saturating_sub(self.spent);
+        let began = Instant::now();
+        let name =
+            if left.is_zero() { None } else { ntp_os::names::name_of(address, NAME_PATIENCE.min(left)) };
+        self.spent += began.elapsed();
+        self.known.insert(address, name.clone());
+        name
+    }
 }
 
 /// Seconds since it was last seen.
@@ -272,8 +308,12 @@ mod tests {
         assert!(!wish.admits(&ClientRow { restrictions: 0, ..row() }, at(1652)));
         let busy = ClientRow { count: 12, ..row() };
         assert_eq!(wish.compare(&busy, &row()), Ordering::Less);
-        assert!(wish.conditions.contains(&("resany".to_owned(), "0x420".to_owned())));
-        for bad in ["sort=size", "mincount=x", "mincount", "frags=9", "laddr=here"] {
+        let conditions = wish.conditions();
+        assert!(conditions.contains(&("resany".to_owned(), "0x420".to_owned())), "{conditions:?}");
+        let uneven = Wish::parse(&["maxlstint=20.5", "resany=0x10", "limited"]).unwrap().conditions();
+        assert!(uneven.contains(&("maxlstint".to_owned(), "21".to_owned())), "{uneven:?}");
+        assert!(uneven.contains(&("resany".to_owned(), "0x30".to_owned())), "{uneven:?}");
+        for bad in ["sort=size", "mincount=x", "mincount", "frags=9", "laddr=here", "maxlstint=-1"] {
             assert!(Wish::parse(&[bad]).is_err(), "{bad}");
         }
     }

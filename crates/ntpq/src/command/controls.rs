@@ -97,7 +97,8 @@ fn host(word: Option<&str>, context: &mut Context<'_>, out: &mut dyn Write) -> R
     if let Some(word) = word {
         let (ipv4, ipv6) = context.settings.families;
         let opened = Target::resolve(word, ipv4, ipv6).and_then(|target| connect(&target));
-        *context.client = opened.map_err(CommandError::Usage)?;
+        let client = opened.map_err(CommandError::Unreachable)?;
+        context.client.move_to(client);
         word.clone_into(&mut context.host);
     }
     writeln!(out, "current host is {}", context.host)?;

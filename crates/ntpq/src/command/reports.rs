@@ -204,11 +204,6 @@ pub(super) fn find(name: &str) -> Option<Report> {
     REPORTS.into_iter().find(|report| report.name == name)
 }
 
-/// Their names.
-pub(super) fn names() -> impl Iterator<Item = &'static str> {
-    REPORTS.into_iter().map(|report| report.name)
-}
-
 pub(super) fn run(
     report: Report,
     association: u16,

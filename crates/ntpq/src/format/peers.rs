@@ -28,9 +28,9 @@ impl Layout {
     /// as well, which all do.
     pub(crate) fn of(command: &str) -> Option<Self> {
         match command {
-            "peers" | "pe" | "lpeers" => Some(Self::Plain),
+            "peers" => Some(Self::Plain),
             "apeers" => Some(Self::Numbered),
-            "opeers" | "lopeers" => Some(Self::Local),
+            "opeers" => Some(Self::Local),
             "rpeers" => Some(Self::NamesLast),
             _ => None,
         }

@@ -1,14 +1,13 @@
 //! Values with their units, from 1 to 999 of the unit that fits (`ntpq -u`).
 
-use ntp_proto::control::schema::{CLOCK, PEER, SYSTEM, Unit};
+use ntp_proto::control::schema::{Unit, unit_of};
 
 const TIMES: &[&str] = &["ns", "us", "ms", "s", "ks"];
 const FREQUENCIES: &[&str] = &["ppt", "ppb", "ppm", "ppk"];
 
 /// The units that a variable may be shown in, and which of them it is sent in.
 fn scale(name: &str) -> Option<(&'static [&'static str], usize)> {
-    let tables = SYSTEM.iter().chain(PEER).chain(CLOCK);
-    match tables.into_iter().find(|variable| variable.name == name)?.unit {
+    match unit_of(name)? {
         Unit::Milliseconds => Some((TIMES, 2)),
         Unit::Seconds => Some((TIMES, 3)),
         Unit::PartsPerMillion => Some((FREQUENCIES, 2)),

@@ -1,6 +1,6 @@
 //! The text of `rv`: items wrapped at 78 columns, values made readable.
 
-use ntp_proto::control::Item;
+use ntp_proto::control::{Item, escaped};
 use ntp_proto::time::UnixTime;
 
 use crate::values::{classic_date, date, integer, timestamp};
@@ -108,12 +108,15 @@ fn classic_filter(raw: &str) -> String {
 
 /// What a daemon sent, as it came; control characters are no part of any answer.
 pub(crate) fn raw(data: &[u8]) -> String {
-    let text = String::from_utf8_lossy(data).replace("\r\n", "\n");
-    let shown = |c: char| {
-        if c == '\n' || (' '..='~').contains(&c) { c.to_string() } else { c.escape_default().to_string() }
-    };
-    let safe: String = text.chars().map(shown).collect();
-    if safe.ends_with('\n') { safe } else { safe + "\n" }
+    let mut text = String::new();
+    for line in data.split(|byte| *byte == b'\n') {
+        text.push_str(&escaped(line.strip_suffix(b"\r").unwrap_or(line)));
+        text.push('\n');
+    }
+    // What ends with a line has none after it.
+    let ended = data.ends_with(b"\n");
+    text.truncate(text.len() - usize::from(ended));
+    text
 }
 
 fn value(item: &Item, pivot: UnixTime) -> String {
