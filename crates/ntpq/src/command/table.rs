@@ -158,9 +158,7 @@ mod tests {
 
     #[test]
     fn beginnings_are_enough_where_they_mean_one_command() {
-        for (word, command) in
-            [("rv", "readvar"), ("pst", "pstats"), ("passw", "passwd"), ("quit", "quit")]
-        {
+        for (word, command) in [("rv", "readvar"), ("pst", "pstats"), ("passw", "passwd"), ("quit", "quit")] {
             assert_eq!(meant(word).unwrap(), command);
         }
         for bad in ["", "r", "frobnicate"] {
