@@ -1,5 +1,5 @@
-//! Lines of the statistics files, column by column as classic ntpd and NTPsec write them, so that what reads
-//! theirs reads ours (the columns are those of classic's `monopt` page, checked against Debian's NTPsec).
+//! Lines of the statistics files, column by column as classic ntpd writes them, so that what reads those reads ours
+//! (its `monopt` page; checked against Debian's NTPsec, which has one column more in `rawstats`).
 
 use alloc::format;
 use alloc::string::String;

@@ -66,7 +66,13 @@ pub struct Options {
     /// Tell of every packet
     #[arg(short = 'd', long = "debug-level", action = ArgAction::Count)]
     pub debug: u8,
-    /// The same, by a number
+    /// Tell of packets in this file instead of on standard error
+    #[arg(short = 'l', long = "logfile", value_name = "FILE")]
+    pub log_file: Option<std::path::PathBuf>,
+    /// Show names as ntp.conf has them, and look up no others
+    #[arg(short = 's', long = "srcname")]
+    pub source_names: bool,
+    /// The same as -d, by a number
     #[arg(short = 'D', long = "set-debug-level", value_name = "LEVEL")]
     pub debug_level: Option<u8>,
     /// Sign questions with the key of this number

@@ -1,8 +1,10 @@
 //! One daemon, asked over UDP: requests, fragments, timeouts and one retry.
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ntp_proto::auth::SharedKey;
@@ -95,8 +97,9 @@ pub struct Client {
     key: Option<SharedKey>,
     /// The version that questions claim.
     version: Version,
-    /// Packets are told of, on standard error.
+    /// Packets are told of, on standard error or in a file.
     debug: bool,
+    log: Option<Arc<File>>,
 }
 
 /// One client of a daemon.
@@ -176,6 +179,7 @@ impl Client {
             key: None,
             version: Version::V2,
             debug: false,
+            log: None,
         })
     }
 
@@ -211,7 +215,12 @@ impl Client {
         self.version = Version::new(number).unwrap_or(self.version);
     }
 
-    /// Tells of every packet on standard error, or of none.
+    /// Tells of packets in this file.
+    pub fn set_log(&mut self, log: Option<Arc<File>>) {
+        self.log = log;
+    }
+
+    /// Tells of every packet, or of none.
     pub const fn set_debug(&mut self, debug: bool) {
         self.debug = debug;
     }
@@ -219,12 +228,17 @@ impl Client {
     /// Asks another daemon from now on, in the same way.
     pub fn move_to(&mut self, other: Self) {
         let Self { patience, version, debug, .. } = *self;
-        *self = Self { patience, version, debug, ..other };
+        *self = Self { patience, version, debug, log: self.log.take(), ..other };
     }
 
     fn tell(&self, what: &str, packet: &[u8]) {
         if self.debug {
-            drop(writeln!(io::stderr(), "{what} {}: {} bytes", self.remote, packet.len()));
+            let line = format!("{what} {}: {} bytes\n", self.remote, packet.len());
+            // Nobody to tell if that fails.
+            drop(match self.log.as_deref() {
+                Some(mut log) => log.write_all(line.as_bytes()),
+                None => io::stderr().write_all(line.as_bytes()),
+            });
         }
     }
 

@@ -1,6 +1,8 @@
 //! From the command line through hosts and commands to an exit code.
 
+use std::fs::File;
 use std::io::{self, BufRead as _, IsTerminal as _, Write};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -164,6 +166,14 @@ fn ask(
         }
     };
     client.set_debug(settings.debug > 0);
+    match options.log_file.as_deref().map(|path| (path, File::options().create(true).append(true).open(path))) {
+        Some((_, Ok(file))) => client.set_log(Some(Arc::new(file))),
+        Some((path, Err(reason))) => {
+            drop(writeln!(err, "ntpq: {}: {reason}", path.display()));
+            return (Exit::Usage, true);
+        }
+        None => {}
+    }
     let mut key = Choice {
         id: options.key.map(std::num::NonZeroU32::get).and_then(KeyId::new),
         file: options.key_file.clone(),

@@ -13,6 +13,8 @@ const COLUMNS: usize = 79;
 pub(crate) struct Settings {
     /// Addresses instead of names.
     pub(crate) numeric: bool,
+    /// Names as ntp.conf has them, and no others.
+    pub(crate) source_names: bool,
     /// For programs.
     pub(crate) json: bool,
     /// Times with their units.
@@ -44,6 +46,7 @@ impl Settings {
         let measured = ntp_os::terminal::columns().filter(|_| terminal).map(usize::from);
         Self {
             numeric: options.numeric,
+            source_names: options.source_names,
             json: options.json,
             units: options.units,
             wide: options.wide,
@@ -62,6 +65,7 @@ impl Settings {
     pub(crate) const fn plain() -> Self {
         Self {
             numeric: true,
+            source_names: false,
             json: false,
             units: false,
             wide: false,

@@ -39,7 +39,7 @@ pub(super) fn run(
         return Ok(());
     }
     let mut names: BTreeMap<IpAddr, Option<String>> = BTreeMap::new();
-    let numeric = context.settings.numeric;
+    let (numeric, source_names) = (context.settings.numeric, context.settings.source_names);
     let style = Style {
         classic: context.settings.classic,
         units: context.settings.units,
@@ -63,8 +63,8 @@ pub(super) fn run(
         }
         let configured = Variables(&items).text("srchost").filter(|host| !host.is_empty()).map(str::to_owned);
         let mut name = |address: IpAddr| {
-            if numeric {
-                return None;
+            if source_names || numeric {
+                return configured.clone().filter(|_| source_names);
             }
             configured.clone().or_else(|| {
                 names.entry(address).or_insert_with(|| ntp_os::names::name_of(address, NAME_PATIENCE)).clone()

@@ -75,18 +75,18 @@ pub(crate) fn all() -> (Vec<Candidate>, Vec<String>) {
     let ntpd = beside("ntpd");
     let load = beside("server-load");
     found.push(base("ours", &ntpd, NTPD, OURS));
-    found.push(base("ours, 2 threads", &ntpd, NTPD, &OURS.replace("server-threads 1", "server-threads 2")));
-    found.push(base("ours, 10^5 rules", &ntpd, NTPD, &(OURS.to_owned() + "includefile FOLDER/rules.d\n")));
+    found.push(base("ours with 2 threads", &ntpd, NTPD, &OURS.replace("server-threads 1", "server-threads 2")));
+    found.push(base("ours with 10^5 rules", &ntpd, NTPD, &(OURS.to_owned() + "includefile FOLDER/rules.d\n")));
     let keys = "keys FOLDER/ntp.keys\ntrustedkey 10\n";
-    let signed = base("ours, CMAC", &ntpd, NTPD, &(OURS.to_owned() + keys));
+    let signed = base("ours with CMAC", &ntpd, NTPD, &(OURS.to_owned() + keys));
     found.push(Candidate { secret: Some(SECRET), ..signed });
-    let client = base("ours, client only", &ntpd, NTPD, "server 10.77.0.20\nrestrict default noserve\n");
+    let client = base("ours as client", &ntpd, NTPD, "server 10.77.0.20\nrestrict default noserve\n");
     found.push(Candidate { idle: true, ..client });
     match peer(Peer::Chronyd) {
         Ok(program) => {
             found.push(base("chronyd", &program, CHRONYD, CHRONY));
             let signed =
-                base("chronyd, CMAC", &program, CHRONYD, &(CHRONY.to_owned() + "keyfile FOLDER/keys\n"));
+                base("chronyd with CMAC", &program, CHRONYD, &(CHRONY.to_owned() + "keyfile FOLDER/keys\n"));
             found.push(Candidate { secret: Some(SECRET), ..signed });
         }
         Err(reason) => missing.push(reason),

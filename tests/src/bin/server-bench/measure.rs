@@ -252,7 +252,7 @@ fn references(rows: &[(&str, Figures)], name: &str) -> (f64, f64) {
     let cost = |wanted: &str| {
         rows.iter().find(|(name, _)| *name == wanted).map_or(f64::NAN, |(_, figures)| figures.cpu_us)
     };
-    (cost(if name.ends_with("CMAC") { "chronyd, CMAC" } else { "chronyd" }), cost("raw echo"))
+    (cost(if name.ends_with("CMAC") { "chronyd with CMAC" } else { "chronyd" }), cost("raw echo"))
 }
 
 pub(crate) fn table(rows: &[(&str, Figures)], out: &mut dyn Write) -> io::Result<()> {
