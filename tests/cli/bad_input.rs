@@ -145,7 +145,8 @@ fn a_file_that_may_not_be_read_is_named() {
     let as_nobody = |program: &str, arguments: &[&str]| {
         // A copy where anybody may run it, wherever the checkout lies.
         let copy = scratch.folder.path().join(program);
-        fs::copy(ours(program), &copy).unwrap();
+        // By another process: a test that forks beside this one would keep the copy open, and busy.
+        assert_eq!(run(Command::new("cp").arg(ours(program)).arg(&copy)).status, 0);
         let mut command = if root {
             let mut command = Command::new("setpriv");
             command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(&copy);

@@ -156,7 +156,7 @@ fn every_state_of_the_clock_has_its_reason() {
     let expired = format!("server 10.77.0.1 iburst minpoll 3\nleapfile {}\n", table.display());
     for (text, clock, wanted, status, note) in [
         ("# nobody\n", "--clock=none", "no_sources", 4, ""),
-        ("server 127.127.1.0\n", "--clock=none", "local_clock", 0, ""),
+        ("server 127.127.1.0\n", "--clock=none", "local_clock", 4, ""),
         (
             "server 10.77.0.98 iburst minpoll 3\nserver 10.77.0.99 iburst minpoll 3\n",
             "--clock=none",

@@ -29,10 +29,9 @@ pub struct Options {
     pub watch: Option<u32>,
     /// Show the last day of this machine's statistics files, in a folder if one is named
     #[arg(
-        long = "history", value_name = "DIRECTORY", num_args = 0..=1, require_equals = true,
-        default_missing_value = ""
+        long = "history", value_name = "DIRECTORY", num_args = 0..=1, require_equals = true
     )]
-    pub history: Option<std::path::PathBuf>,
+    pub history: Option<Option<std::path::PathBuf>>,
     /// Show times with their units
     #[arg(short = 'u', long = "units")]
     pub units: bool,
@@ -40,7 +39,7 @@ pub struct Options {
     #[arg(short = 'w', long = "wide")]
     pub wide: bool,
     /// Take the terminal for this wide
-    #[arg(short = 'W', long = "width", value_name = "COLUMNS", value_parser = parse_width)]
+    #[arg(short = 'W', long = "width", value_name = "COLUMNS", value_parser = parse_width, allow_negative_numbers = true)]
     pub width: Option<usize>,
     /// Print tables in the columns of classic ntpq
     #[arg(long = "classic")]
@@ -49,16 +48,16 @@ pub struct Options {
     #[arg(long = "compat-exit")]
     pub compatible_exit: bool,
     /// `verify`: the offset may be so many milliseconds
-    #[arg(long = "max-offset", value_name = "MS", value_parser = parse_millis)]
+    #[arg(long = "max-offset", value_name = "MS", value_parser = parse_millis, allow_negative_numbers = true)]
     pub offset_max: Option<f64>,
     /// `verify`: so many sources must be used
     #[arg(long = "min-sources", visible_alias = "min-peers", value_name = "N")]
     pub sources_min: Option<usize>,
     /// `verify`: the clock must be within so many milliseconds of true time
-    #[arg(long = "max-distance", value_name = "MS", value_parser = parse_millis)]
+    #[arg(long = "max-distance", value_name = "MS", value_parser = parse_millis, allow_negative_numbers = true)]
     pub distance_max: Option<f64>,
     /// `verify`: wait up to so many seconds for all that to hold
-    #[arg(long = "wait", value_name = "SECONDS", default_value_t = 0)]
+    #[arg(long = "wait", value_name = "SECONDS", default_value_t = 0, allow_negative_numbers = true)]
     pub wait: u32,
     /// Read commands, even where some are given
     #[arg(short = 'i', long = "interactive")]
@@ -151,7 +150,7 @@ fn split_port(text: &str) -> Option<(&str, u16)> {
     if let Some(rest) = text.strip_prefix('[') {
         let (host, after) = rest.split_once(']')?;
         return match after.strip_prefix(':') {
-            Some(port) => Some((host, port.parse().ok()?)),
+            Some(port) => Some((host, port.parse().ok().filter(|port| *port > 0)?)),
             None if after.is_empty() => Some((host, 123)),
             None => None,
         };
@@ -159,7 +158,7 @@ fn split_port(text: &str) -> Option<(&str, u16)> {
     match text.split_once(':') {
         // More than one colon is a bare IPv6 address.
         Some((_, rest)) if rest.contains(':') => Some((text, 123)),
-        Some((host, port)) if !host.is_empty() => Some((host, port.parse().ok()?)),
+        Some((host, port)) if !host.is_empty() => Some((host, port.parse().ok().filter(|port| *port > 0)?)),
         Some(_) => None,
         None => (!text.is_empty()).then_some((text, 123)),
     }
@@ -180,6 +179,7 @@ mod tests {
             ("", None),
             (":5", None),
             ("a:b", None),
+            ("a:0", None),
             ("a:99999", None),
             ("[::1", None),
             ("[::1]x", None),

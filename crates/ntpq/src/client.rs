@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use ntp_proto::auth::SharedKey;
 use ntp_proto::control::{
-    ErrorCode, Exchange, Item, Opcode, Patience, Question, ReassemblyError, Response, Unanswered,
-    parse_items, sign,
+    ErrorCode, Exchange, FRAGMENT_LEN_MAX, Item, Opcode, Patience, Question, ReassemblyError, Response,
+    Unanswered, parse_items, sign,
 };
 use ntp_proto::time::{MonoTime, NtpTimestamp};
 use ntp_proto::wire::{Header, Version};
@@ -43,8 +43,13 @@ pub enum ClientError {
     #[error("nothing listens on {0} (is ntpd running there? systemctl status ntp)")]
     NobodyListens(SocketAddr),
     /// The daemon refused.
-    #[error("Server error code {}", error_name(*.0))]
+    #[error("Server error code {}{}", error_name(*.0), error_hint(*.0))]
     Refused(ErrorCode),
+    /// The question does not fit into a packet.
+    #[error(
+        "the question is longer than the {FRAGMENT_LEN_MAX} bytes that one may have: ask for less at once"
+    )]
+    TooLong,
     /// The answer's fragments do not fit together.
     #[error("the answer's packets do not fit together")]
     Inconsistent,
@@ -74,6 +79,17 @@ const fn error_name(code: ErrorCode) -> &'static str {
         ErrorCode::BadValue => "BADVALUE",
         ErrorCode::Restricted => "RESTRICT",
         ErrorCode::Other(_) => "UNSPEC",
+    }
+}
+
+/// What usually is the matter.
+const fn error_hint(code: ErrorCode) -> &'static str {
+    match code {
+        ErrorCode::Permission => " (it takes this only signed, with the key that its `controlkey` names)",
+        ErrorCode::BadAssociation => " (it has no such association: see `associations`)",
+        ErrorCode::UnknownVariable => " (it has no variable of that name)",
+        ErrorCode::Restricted => " (its access list forbids it)",
+        ErrorCode::BadFormat | ErrorCode::BadOpcode | ErrorCode::BadValue | ErrorCode::Other(_) => "",
     }
 }
 
@@ -376,6 +392,9 @@ impl Client {
         &mut self,
         questions: Vec<Question>,
     ) -> Result<Vec<Result<Response, Unanswered>>, ClientError> {
+        if questions.iter().any(|question| question.data.len() > FRAGMENT_LEN_MAX) {
+            return Err(ClientError::TooLong);
+        }
         let began = Instant::now();
         let now = || MonoTime::ZERO + began.elapsed();
         let mut exchange = Exchange::new(questions, self.sequence, self.patience);

@@ -51,6 +51,10 @@ impl Correction {
             line.split_whitespace().map(|word| word.parse().ok().filter(|n: &f64| n.is_finite()));
         let mut next = || numbers.next().flatten();
         let (day, second) = (next()?, next()?);
+        // From 1970 to 2132.
+        if !(MJD_OF_UNIX..100_000.0).contains(&day) || !(0.0..=86_401.0).contains(&second) {
+            return None;
+        }
         let (offset, frequency, jitter) = (next()? * 1e3, next()?, next()? * 1e3);
         Some(Self { at: (day - MJD_OF_UNIX) * 86_400.0 + second, offset, frequency, jitter })
     }

@@ -12,11 +12,13 @@ use crate::command::{self, CommandError, Context, Heading, Next};
 use crate::exit::Exit;
 use crate::history;
 use crate::interactive;
+use crate::json;
 use crate::keys::Choice;
 use crate::settings::Settings;
 use crate::verify::{self, Wanted};
 use ntp_os::terminal::{Keys, Pressed};
 use ntp_proto::auth::KeyId;
+use serde_json::json;
 
 /// How long between two tries to reach a daemon that is waited for.
 const RETRY: Duration = Duration::from_millis(500);
@@ -85,8 +87,7 @@ impl Plan {
 
 fn serve(options: &Options, settings: &Settings, out: &mut dyn Write, err: &mut dyn Write) -> Exit {
     if let Some(folder) = &options.history {
-        let folder = Some(folder.as_path()).filter(|folder| !folder.as_os_str().is_empty());
-        return match history::run(folder, settings.json, out) {
+        return match history::run(folder.as_deref(), settings.json, out) {
             Ok(()) => Exit::Done,
             Err(error) => {
                 drop(writeln!(err, "{error}"));
@@ -136,7 +137,7 @@ fn ask_all(
     let width = plan.hosts.iter().map(|host| host.chars().count()).max().unwrap_or(0);
     let mut worst = Exit::Done;
     for host in &plan.hosts {
-        let heading = (plan.hosts.len() > 1).then_some(Heading { host, width });
+        let heading = (plan.hosts.len() > 1).then_some(Heading { width });
         // What a command changes holds for this host, and this time.
         let mut settings = settings.clone();
         let (exit, heard) = ask(host, heading, plan, options, &mut settings, out, err);
@@ -150,7 +151,7 @@ fn ask_all(
 
 fn ask(
     host: &str,
-    heading: Option<Heading<'_>>,
+    heading: Option<Heading>,
     plan: &Plan,
     options: &Options,
     settings: &mut Settings,
@@ -162,11 +163,15 @@ fn ask(
         Ok(client) => client,
         Err(reason) => {
             drop(writeln!(err, "ntpq: {reason}"));
+            if settings.json {
+                drop(json::write(host, "", json!({ "error": reason }), out));
+            }
             return (Exit::NoAnswer, true);
         }
     };
     client.set_debug(settings.debug > 0);
-    match options.log_file.as_deref().map(|path| (path, File::options().create(true).append(true).open(path))) {
+    match options.log_file.as_deref().map(|path| (path, File::options().create(true).append(true).open(path)))
+    {
         Some((_, Ok(file))) => client.set_log(Some(Arc::new(file))),
         Some((path, Err(reason))) => {
             drop(writeln!(err, "ntpq: {}: {reason}", path.display()));
@@ -188,7 +193,12 @@ fn ask(
         return match verify::run(&mut client, host, &wanted, end, settings.json, out) {
             Ok(exit) => (exit, true),
             Err(error) if error.is_unread() => (Exit::Done, false),
-            Err(error) => (explain(&error, &client, host, err), true),
+            Err(error) => {
+                if settings.json {
+                    drop(json::write(host, "verify", json!({ "error": error.to_string() }), out));
+                }
+                (explain(&error, &client, host, err), true)
+            }
         };
     }
     let mut context =
@@ -219,21 +229,26 @@ fn open(host: &str, options: &Options, end: Instant) -> Result<Client, String> {
     }
 }
 
-/// `localhost` is `::1` first, where a daemon may not listen: the address that answers is taken.
+/// `localhost` is `::1` first, where a daemon may not listen: the address that answers is taken. Where none does, the
+/// last one: not every command asks, and each says what came of it.
 pub(crate) fn connect(target: &Target) -> Result<Client, String> {
     let mut last = Err(format!("{}: has no address", target.name));
     for address in &target.addresses {
         match Client::connect(*address) {
-            Ok(mut client) if target.addresses.len() > 1 => match client.variables(0, &["leap"]) {
-                Err(
-                    error @ (ClientError::NobodyListens(_) | ClientError::TimedOut | ClientError::Socket(_)),
-                ) => {
-                    last = Err(error.to_string());
+            Ok(mut client) if target.addresses.len() > 1 => {
+                let answer = client.variables(0, &["leap"]);
+                let silent = matches!(
+                    answer,
+                    Err(ClientError::NobodyListens(_) | ClientError::TimedOut | ClientError::Socket(_))
+                );
+                if !silent {
+                    return Ok(client);
                 }
-                _ => return Ok(client),
-            },
+                last = Ok(client);
+            }
             Ok(client) => return Ok(client),
-            Err(error) => last = Err(format!("{}: {error}", target.name)),
+            Err(error) if last.is_err() => last = Err(format!("{}: {error}", target.name)),
+            Err(_) => {}
         }
     }
     last
@@ -245,9 +260,10 @@ fn converse(context: &mut Context<'_>, out: &mut dyn Write, err: &mut dyn Write)
         return interactive::converse(context, out, err);
     }
     let mut worst = Exit::Done;
-    for line in io::stdin().lock().lines() {
+    // Bytes that are no text are in no command, and end nothing.
+    for line in io::stdin().lock().split(b'\n') {
         let Ok(line) = line else { return worst };
-        match execute(&line, context, out, err) {
+        match execute(&String::from_utf8_lossy(&line), context, out, err) {
             Ok(Next::Quit | Next::Unread) => return worst,
             Ok(Next::Continue) => {}
             Err(exit) => worst = worst.max(exit),
@@ -284,7 +300,9 @@ fn explain(error: &CommandError, client: &Client, host: &str, err: &mut dyn Writ
         | CommandError::Unreachable(_) => Exit::NoAnswer,
         CommandError::NotGood => return Exit::NotGood,
         CommandError::Declined => return Exit::Refused,
-        CommandError::Usage(_) | CommandError::Output(_) => Exit::Usage,
+        CommandError::Client(ClientError::TooLong) | CommandError::Usage(_) | CommandError::Output(_) => {
+            Exit::Usage
+        }
     };
     let stars = if exit == Exit::Usage { "" } else { "***" };
     drop(writeln!(err, "{stars}{error}"));

@@ -11,10 +11,13 @@ use crate::command::CommandError;
 use crate::exit::Exit;
 use crate::json;
 use crate::values::Variables;
-use ntp_proto::control::PeerStatus;
+use ntp_proto::control::{PeerStatus, SystemStatus};
 
 /// How long between two looks.
 const INTERVAL: Duration = Duration::from_millis(500);
+
+/// What the status word says of a system that follows its own clock (RFC 9327 §3.1).
+const LOCAL_CLOCK: u16 = 5;
 
 /// The selection from which a source is used: candidate, backup, system peer, pulse.
 const USED: u8 = 4;
@@ -52,13 +55,16 @@ enum Shortfall {
 impl Found {
     fn ask(client: &mut Client) -> Result<Self, ClientError> {
         let names = ["leap", "stratum", "offset", "rootdelay", "rootdisp"];
-        let (_, items) = client.variables(0, &names)?;
+        let (word, items) = client.variables(0, &names)?;
         let known = Variables(&items);
         let stratum = known.integer("stratum").unwrap_or(16);
         let used = |word: u16| PeerStatus::of(word).selection >= USED;
         let sources = client.associations()?.iter().filter(|one| used(one.status)).count();
         Ok(Self {
-            synchronized: known.integer("leap").is_some_and(|leap| leap != 3) && stratum < 16,
+            // Whoever follows its own clock has nobody's time but its own.
+            synchronized: known.integer("leap").is_some_and(|leap| leap != 3)
+                && (1..16).contains(&stratum)
+                && SystemStatus::of(word).source != LOCAL_CLOCK,
             stratum,
             offset: known.number("offset"),
             distance: known
@@ -77,13 +83,13 @@ impl Found {
             let most = most?;
             match is {
                 Some(is) if is.abs() <= most => None,
-                Some(is) => Some(format!("{what} is {is:.3} ms, and {most} ms are allowed")),
+                Some(is) => Some(format!("{what} is {is:.6} ms, and {most} ms are allowed")),
                 None => Some(format!("{what} is not told, and {most} ms are allowed")),
             }
         };
         let too_few = || {
             let least = sources_min.filter(|least| self.sources < *least)?;
-            Some(format!("{} sources are used, and {least} are wanted", self.sources))
+            Some(format!("sources used: {}, and {least} are wanted", self.sources))
         };
         too_much("the offset", self.offset, offset_max)
             .or_else(|| too_much("the root distance", self.distance, distance_max))
@@ -127,12 +133,12 @@ fn report(
                 |value: &Option<f64>| value.map_or_else(|| "unknown".to_owned(), |ms| format!("{ms:.3} ms"));
             let (offset, distance) = (millis(offset), millis(distance));
             let words = format!(
-                "synchronized: stratum {stratum}, offset {offset}, root distance {distance}, {sources} sources used"
+                "synchronized: stratum {stratum}, offset {offset}, root distance {distance}, sources used: {sources}"
             );
             (Exit::Done, words)
         }
         Some(Shortfall::Unsynchronized) => {
-            (Exit::NotGood, "not synchronized: `ntpq why` says why".to_owned())
+            (Exit::NotGood, "not synchronized: `ntpq -c why HOST` says why".to_owned())
         }
         Some(Shortfall::Threshold(words)) => (Exit::Threshold, words),
     };
@@ -169,9 +175,9 @@ mod tests {
             Some(Shortfall::Unsynchronized)
         );
         for (wanted, part) in [
-            (Wanted { offset_max: Some(0.4), ..nothing }, "the offset is -0.500 ms"),
-            (Wanted { distance_max: Some(10.0), ..nothing }, "the root distance is 12.000 ms"),
-            (Wanted { sources_min: Some(4), ..nothing }, "3 sources are used"),
+            (Wanted { offset_max: Some(0.4), ..nothing }, "the offset is -0.500000 ms"),
+            (Wanted { distance_max: Some(10.0), ..nothing }, "the root distance is 12.000000 ms"),
+            (Wanted { sources_min: Some(4), ..nothing }, "sources used: 3"),
         ] {
             let Some(Shortfall::Threshold(words)) = GOOD.shortfall(&wanted) else {
                 unreachable!("{wanted:?}")

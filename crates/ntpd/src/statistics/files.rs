@@ -62,10 +62,14 @@ impl FileSet {
                 self.open = None;
                 if !self.complained {
                     self.complained = true;
-                    warn!(
-                        "{}: statistics are not written: {reason}; is there a folder of `statsdir`, ours to write to?",
-                        self.path.display()
-                    );
+                    let of_folder =
+                        [io::ErrorKind::NotFound, io::ErrorKind::PermissionDenied].contains(&reason.kind());
+                    let remedy = if of_folder {
+                        "; the folder that `statsdir` names must be there, and ours to write to"
+                    } else {
+                        ""
+                    };
+                    warn!("{}: statistics are not written: {reason}{remedy}", self.path.display());
                 }
             }
         }

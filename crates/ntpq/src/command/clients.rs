@@ -54,7 +54,9 @@ impl Wish {
     fn parse(words: &[&str]) -> Result<Self, CommandError> {
         let usage = |word: &str| {
             let word = word.escape_debug();
-            CommandError::Usage(format!("***mrulist: `{word}' is no option of it: see help mrulist"))
+            CommandError::Usage(format!(
+                "***mrulist: `{word}' is no option of it, or has no such value: see help mrulist"
+            ))
         };
         let mut wish = Self::default();
         for word in words.iter().flat_map(|word| word.split(',')).filter(|word| !word.is_empty()) {

@@ -35,7 +35,7 @@ pub(crate) struct Context<'a> {
     pub(crate) settings: &'a mut Settings,
     pub(crate) key: &'a mut Choice,
     /// The host's name and its column's width, where several are asked.
-    pub(crate) heading: Option<Heading<'a>>,
+    pub(crate) heading: Option<Heading>,
 }
 
 /// Why a command did not do what was asked.
@@ -127,17 +127,19 @@ pub(crate) fn run(line: &str, context: &mut Context<'_>, out: &mut dyn Write) ->
         return dispatch(table::meant(first)?, &words, context, out);
     }
     let mut said = Vec::new();
-    let outcome = table::meant(first).and_then(|name| dispatch(name, &words, context, &mut said));
+    let meant = table::meant(first);
+    let name = *meant.as_ref().unwrap_or(&first);
+    let outcome = meant.and_then(|name| dispatch(name, &words, context, &mut said));
     match &outcome {
         Ok(_) | Err(CommandError::NotGood | CommandError::Declined) if said.first() == Some(&b'{') => {
             out.write_all(&said)?;
         }
-        Ok(Next::Continue) if !said.is_empty() => {
+        Ok(Next::Continue) => {
             let text = String::from_utf8_lossy(&said).trim_end().to_owned();
-            json::write(&context.host, first, json!({ "said": text }), out)?;
+            json::write(&context.host, name, json!({ "said": text }), out)?;
         }
         Ok(_) => {}
-        Err(error) => json::write(&context.host, first, json!({ "error": error.to_string() }), out)?,
+        Err(error) => json::write(&context.host, name, json!({ "error": error.to_string() }), out)?,
     }
     outcome
 }
@@ -148,6 +150,10 @@ fn dispatch(
     context: &mut Context<'_>,
     out: &mut dyn Write,
 ) -> Result<Next, CommandError> {
+    if let (Some(word), true) = (words.first(), table::takes_nothing(name)) {
+        let word = word.escape_debug();
+        return Err(CommandError::Usage(format!("***{name} takes nothing: what is `{word:.40}' for?")));
+    }
     match name {
         "quit" => return Ok(Next::Quit),
         "help" => table::help(words.first().copied(), out)?,

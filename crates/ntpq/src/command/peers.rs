@@ -20,9 +20,7 @@ const NAME_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The left column where several hosts are asked.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Heading<'a> {
-    /// The host asked.
-    pub(crate) host: &'a str,
+pub(crate) struct Heading {
     /// The length of the longest host's name.
     pub(crate) width: usize,
 }
@@ -77,7 +75,7 @@ pub(super) fn run(
     if context.settings.json {
         return json::write(&context.host, command, json!({ "peers": objects }), out);
     }
-    print(layout, style, &rows, context.heading, out)
+    print(layout, style, &rows, context.heading.map(|heading| (heading.width, context.host.as_str())), out)
 }
 
 /// A row in the colour of its standing: green for who is followed, yellow for who could be, red for who cannot.
@@ -97,17 +95,17 @@ fn print(
     layout: Layout,
     style: Style,
     rows: &[String],
-    heading: Option<Heading<'_>>,
+    server: Option<(usize, &str)>,
     out: &mut dyn Write,
 ) -> Result<(), CommandError> {
-    match heading {
+    match server {
         None => {
             writeln!(out, "{}\n{}", layout.header(style), "=".repeat(style.columns()))?;
             for row in rows {
                 writeln!(out, "{row}")?;
             }
         }
-        Some(Heading { host, width }) => {
+        Some((width, host)) => {
             writeln!(
                 out,
                 "{:<width$} {}\n{}",

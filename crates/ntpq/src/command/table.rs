@@ -26,7 +26,7 @@ const TABLE: &[Entry] = &[
     entry(&["opeers", "lopeers"], "", "the same with the addresses here, and the dispersion"),
     entry(&["rpeers"], "", "the same with the names last"),
     entry(&["associations", "as", "lassociations"], "", "the sources' numbers and status words"),
-    entry(&["passociations", "pas", "lpassociations"], "", "those that are in use"),
+    entry(&["passociations", "pas", "lpassociations"], "", "those that are configured, or answer"),
     entry(
         &["readvar", "rv"],
         "[ASSOC [NAME,...]]",
@@ -98,12 +98,19 @@ pub(crate) fn meant(word: &str) -> Result<&'static str, CommandError> {
     let fitting: Vec<&'static str> = TABLE.iter().filter(begins).map(first).collect();
     match fitting[..] {
         [one] => Ok(one),
-        [] => Err(CommandError::Usage(format!("***Command `{}' unknown", word.escape_debug()))),
+        [] => {
+            Err(CommandError::Usage(format!("***Command `{:.60}' unknown", word.escape_debug().to_string())))
+        }
         _ => {
             let list = fitting.join(" ");
             Err(CommandError::Usage(format!("***Command `{}' ambiguous: {list}", word.escape_debug())))
         }
     }
+}
+
+/// Whether nothing may follow a command.
+pub(super) fn takes_nothing(name: &str) -> bool {
+    find(name).is_some_and(|entry| entry.usage.is_empty())
 }
 
 /// All commands; or what one of them does, or a variable means.

@@ -72,7 +72,10 @@ pub(crate) fn run(
             one.name == wanted || one.address == wanted || one.association.to_string() == wanted
         });
         if sources.is_empty() {
-            return Err(CommandError::Usage(format!("no source is called \"{}\"", wanted.escape_debug())));
+            return Err(CommandError::Usage(format!(
+                "no source is called \"{}\"; to ask another daemon: ntpq -c why HOST",
+                wanted.escape_debug()
+            )));
         }
     }
     if json {

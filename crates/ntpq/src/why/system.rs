@@ -41,13 +41,15 @@ pub(crate) fn judge(
 ) -> Verdict {
     let word = SystemStatus::of(status);
     let stratum = variables.integer("stratum").unwrap_or(16);
-    let synchronized = variables.integer("leap") != Some(3) && stratum < 16;
+    let synchronized = variables.integer("leap") != Some(3) && (1..16).contains(&stratum);
     let (code, sentence) = if synchronized {
         followed(variables, stratum, leader, sources)
     } else {
         unsynchronized(word.event, sources)
     };
-    Verdict { synchronized, code, sentence, notes: notes(variables, synchronized, sources, now) }
+    let notes = notes(variables, synchronized, sources, now);
+    // Whoever follows its own clock has nobody's time but its own.
+    Verdict { synchronized: synchronized && code != "local_clock", code, sentence, notes }
 }
 
 fn followed(
@@ -205,7 +207,8 @@ mod tests {
         ] {
             let verdict = judged(status, variables, leader, &codes);
             assert_eq!(verdict.code, code, "{codes:?}: {verdict:?}");
-            assert_eq!(verdict.synchronized, variables == good, "{codes:?}");
+            let synchronized = variables == good && code != "local_clock";
+            assert_eq!(verdict.synchronized, synchronized, "{codes:?}");
         }
         let verdict =
             judged(0x0615, good, Some("a.example"), &["leader", "candidate", "candidate", "outlier"]);

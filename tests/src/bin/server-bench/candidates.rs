@@ -75,8 +75,18 @@ pub(crate) fn all() -> (Vec<Candidate>, Vec<String>) {
     let ntpd = beside("ntpd");
     let load = beside("server-load");
     found.push(base("ours", &ntpd, NTPD, OURS));
-    found.push(base("ours with 2 threads", &ntpd, NTPD, &OURS.replace("server-threads 1", "server-threads 2")));
-    found.push(base("ours with 10^5 rules", &ntpd, NTPD, &(OURS.to_owned() + "includefile FOLDER/rules.d\n")));
+    found.push(base(
+        "ours with 2 threads",
+        &ntpd,
+        NTPD,
+        &OURS.replace("server-threads 1", "server-threads 2"),
+    ));
+    found.push(base(
+        "ours with 10^5 rules",
+        &ntpd,
+        NTPD,
+        &(OURS.to_owned() + "includefile FOLDER/rules.d\n"),
+    ));
     let keys = "keys FOLDER/ntp.keys\ntrustedkey 10\n";
     let signed = base("ours with CMAC", &ntpd, NTPD, &(OURS.to_owned() + keys));
     found.push(Candidate { secret: Some(SECRET), ..signed });
