@@ -55,7 +55,8 @@ impl Daemon {
 
     fn ask(&self, question: &str) -> Value {
         let mut stream = self.connect();
-        stream.write_all(format!("{question}\n").as_bytes()).unwrap();
+        // Where there are too many conversations, the answer comes before the question.
+        drop(stream.write_all(format!("{question}\n").as_bytes()));
         let mut line = String::new();
         BufReader::new(stream).read_line(&mut line).unwrap();
         serde_json::from_str(&line).unwrap()
@@ -81,6 +82,11 @@ fn the_same_facts_come_as_json() {
         .arg(format!("127.0.0.1:{}", daemon.port)));
     let over: Value = serde_json::from_str(&over.stdout).unwrap();
     assert_eq!(over["variables"]["stratum"], some["variables"]["stratum"]);
+    let asks = run(without_clock(&ours("ntpctl")).args(["query", &format!("127.0.0.1:{}", daemon.port)]));
+    assert_eq!(asks.status, 6, "{asks:?}");
+    let clients = daemon.ask(r#"{"command":"mrulist","limit":10}"#);
+    assert_eq!(clients["clients"][0]["address"], "127.0.0.1", "{clients}");
+    assert!(clients["clients"][0]["count"].as_u64().unwrap() >= 1, "{clients}");
     let rows = daemon.ask(r#"{"command":"ifstats"}"#);
     assert!(!rows["interfaces"].as_array().unwrap().is_empty(), "{rows}");
     let said = daemon.ask(r#"{"command":"config","line":"restrict 192.0.2.0 mask 255.255.255.0 ignore"}"#);
@@ -103,6 +109,9 @@ fn whatever_is_asked_gets_words_and_costs_little() {
         r#"{"command":"readvar","association":-1}"#,
         r#"{"command":"readvar","names":"all"}"#,
         r#"{"command":"readvar","names":["nosuchthing"]}"#,
+        r#"{"command":"readvar","names":[1]}"#,
+        r#"{"command":"mrulist","limit":1001}"#,
+        r#"{"command":"readvar","nams":[]}"#,
         r#"{"command":"config","line":"server a\nserver b"}"#,
         &long,
     ] {
@@ -110,9 +119,18 @@ fn whatever_is_asked_gets_words_and_costs_little() {
         let refused = said["error"].is_string() || said["in_force"] == false;
         assert!(refused, "{bad:.60}: {said}");
     }
-    // Those who say nothing keep nobody from being answered.
-    let silent: Vec<UnixStream> = (0..10).map(|_| daemon.connect()).collect();
-    assert!(daemon.ask(r#"{"command":"associations"}"#)["associations"].is_array());
+    let mut stream = daemon.connect();
+    stream.write_all(b"{\"command\":\"\xff\"}\n").unwrap();
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line).unwrap();
+    assert!(line.contains("byte 13"), "{line}");
+    // Those who say nothing are told so when there are too many of them, and keep nobody for long.
+    let silent: Vec<UnixStream> = (0..40).map(|_| daemon.connect()).collect();
+    let said = daemon.ask(r#"{"command":"associations"}"#);
+    assert!(said["error"].as_str().unwrap().contains("too many conversations"), "{said}");
+    assert!(until(Duration::from_secs(5), || {
+        daemon.ask(r#"{"command":"associations"}"#)["associations"].is_array()
+    }));
     drop(silent);
 }
 

@@ -2,8 +2,8 @@
 
 use std::io::Write;
 
+use ntp_proto::control::Variables;
 use ntpq::client::{Client, ClientError};
-use ntpq::values::Variables;
 use serde::Serialize;
 
 use crate::cli;

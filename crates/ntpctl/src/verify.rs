@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use ntp_conf::directive::{AddressFamily, Directive, Role, Source, interpret};
 use ntp_conf::edit::canonical_host;
 use ntp_conf::{Document, Line};
+use ntp_proto::control::Variables;
 use ntpq::client::{Client, ClientError};
-use ntpq::values::Variables;
 
 use crate::interrupt::Interrupt;
 use crate::settings::Settings;
@@ -245,7 +245,7 @@ fn judge(variables: Variables<'_>, host: &str) -> Standing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ntp_proto::control::parse_items;
+    use ntp_proto::control::{Variables, parse_items};
 
     fn verdict(data: &str) -> Option<Standing> {
         let items = parse_items(data.as_bytes());

@@ -1,6 +1,5 @@
 //! One daemon, asked over UDP: requests, fragments, timeouts and one retry.
 
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
@@ -9,13 +8,11 @@ use std::time::{Duration, Instant};
 
 use ntp_proto::auth::SharedKey;
 use ntp_proto::control::{
-    ErrorCode, Exchange, FRAGMENT_LEN_MAX, Item, Opcode, Patience, Question, ReassemblyError, Response,
-    Unanswered, parse_items, sign,
+    ClientRows, ErrorCode, Exchange, FRAGMENT_LEN_MAX, Item, Opcode, Patience, Question, ReassemblyError,
+    Response, Unanswered, Walk, parse_items, sign,
 };
 use ntp_proto::time::{MonoTime, NtpTimestamp};
 use ntp_proto::wire::{Header, Version};
-
-use crate::values::Variables;
 
 /// How long answers may take, as the originals have it; and how many questions are under way.
 const PATIENCE: Patience = Patience {
@@ -68,6 +65,12 @@ impl From<Unanswered> for ClientError {
     }
 }
 
+impl From<ReassemblyError> for ClientError {
+    fn from(error: ReassemblyError) -> Self {
+        Unanswered::Bad(error).into()
+    }
+}
+
 /// The name of an error code as ntpd's header files have it.
 const fn error_name(code: ErrorCode) -> &'static str {
     match code {
@@ -116,64 +119,6 @@ pub struct Client {
     /// Packets are told of, on standard error or in a file.
     debug: bool,
     log: Option<Arc<File>>,
-}
-
-/// One client of a daemon.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct ClientRow {
-    /// Its address and port.
-    pub remote: SocketAddr,
-    /// When it was first seen.
-    pub first: NtpTimestamp,
-    /// When it was last seen.
-    pub last: NtpTimestamp,
-    /// Requests counted.
-    pub count: u32,
-    /// Version and mode of the last one, as in the first byte of a packet.
-    pub mode_version: u32,
-    /// The restrictions that held for it, as ntp 4.2.8 numbers them.
-    pub restrictions: u32,
-    /// Requests a second, lately; only NTPsec and we tell.
-    pub score: Option<f64>,
-    /// Requests that were not answered, likewise.
-    pub dropped: Option<u32>,
-}
-
-/// The clients of a daemon.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ClientRows {
-    /// In the order in which they were last seen.
-    pub rows: Vec<ClientRow>,
-    /// The daemon's time.
-    pub now: NtpTimestamp,
-}
-
-/// Rows by which a list that is not finished goes on.
-const RESUMED: usize = 8;
-
-/// More clients than any daemon remembers.
-const CLIENTS_MAX: usize = 1 << 22;
-
-/// The rows of one answer, each with its `last` as it was written.
-fn rows_of(items: &[Item]) -> Vec<(ClientRow, String)> {
-    let variables = Variables(items);
-    let row = |item: &Item| {
-        let index = item.name.strip_prefix("addr.")?;
-        let name = |name: &str| format!("{name}.{index}");
-        let number = |field: &str| u32::try_from(variables.integer(&name(field))?).ok();
-        let row = ClientRow {
-            remote: item.value.parse().ok()?,
-            first: variables.timestamp(&name("first"))?,
-            last: variables.timestamp(&name("last"))?,
-            count: number("ct")?,
-            mode_version: number("mv")?,
-            restrictions: number("rs")?,
-            score: variables.number(&name("sc")),
-            dropped: number("dr"),
-        };
-        Some((row, variables.text(&name("last"))?.to_owned()))
-    };
-    items.iter().filter_map(row).collect()
 }
 
 impl Client {
@@ -329,37 +274,17 @@ impl Client {
     /// The clients that the daemon remembers, in the order in which they were last seen; those that meet the
     /// conditions, which are options of `READ_MRU` (ntp 4.2.8, `ntp_control.c`).
     pub fn clients(&mut self, conditions: &[(String, String)]) -> Result<ClientRows, ClientError> {
-        let conditions = conditions.iter();
-        let wish = conditions.fold(String::new(), |wish, (name, value)| wish + ", " + name + "=" + value);
-        let mut rows: Vec<ClientRow> = Vec::new();
-        let (mut known, mut seen) = (String::new(), BTreeSet::new());
+        let mut walk = Walk::new(conditions);
         loop {
-            // The daemon proves that we are who we seem to be, before it says much.
-            let nonce = self.ask(Opcode::RequestNonce, 0, &[])?;
-            let nonce = parse_items(&nonce.data);
-            let nonce = Variables(&nonce).text("nonce").ok_or(ClientError::Inconsistent)?;
-            let question = format!("nonce={nonce}, frags=32{wish}{known}");
-            let items = parse_items(&self.ask(Opcode::ReadClients, 0, question.as_bytes())?.data);
-            let part = rows_of(&items);
-            known = part.iter().rev().take(RESUMED).enumerate().fold(
-                String::new(),
-                |text, (index, (row, last))| {
-                    text + &format!(", addr.{index}={}, last.{index}={last}", row.remote)
-                },
-            );
-            // Whoever asked again meanwhile comes again, with another moment.
-            let fresh: Vec<ClientRow> = part
-                .into_iter()
-                .map(|(row, _)| row)
-                .filter(|row| seen.insert((row.remote, row.last.to_bits())))
-                .collect();
-            let progress = !fresh.is_empty();
-            rows.extend(fresh);
-            if let Some(now) = Variables(&items).timestamp("now") {
-                return Ok(ClientRows { rows, now });
-            }
-            if !progress || rows.len() > CLIENTS_MAX {
-                return Err(ClientError::Inconsistent);
+            let answer = self.ask_all(vec![walk.question()])?.pop();
+            match answer.unwrap_or(Err(Unanswered::TimedOut)) {
+                Ok(response) => {
+                    if let Some(rows) = walk.accept(&response.data)? {
+                        return Ok(rows);
+                    }
+                }
+                Err(Unanswered::Bad(ReassemblyError::Refused(code))) if walk.refused(code) => {}
+                Err(unanswered) => return Err(unanswered.into()),
             }
         }
     }

@@ -1,56 +1,13 @@
-//! Variables by name, and values as numbers.
+//! Moments as text.
 
 use std::time::SystemTime;
 
-use ntp_proto::control::Item;
 use ntp_proto::time::{Date, NtpTimestamp, UnixTime};
-
-/// The variables of one answer.
-#[derive(Clone, Copy, Debug)]
-pub struct Variables<'a>(pub &'a [Item]);
-
-impl<'a> Variables<'a> {
-    /// The text of a variable.
-    pub fn text(&self, name: &str) -> Option<&'a str> {
-        self.0.iter().find(|item| item.name == name).map(|item| item.value.as_str())
-    }
-
-    /// A variable as a number of any kind.
-    pub fn number(&self, name: &str) -> Option<f64> {
-        self.text(name)?.parse().ok().filter(|value: &f64| value.is_finite())
-    }
-
-    /// A variable as a whole number, decimal or hexadecimal.
-    pub fn integer(&self, name: &str) -> Option<i64> {
-        integer(self.text(name)?)
-    }
-
-    /// A variable as a timestamp; zero means that there is none.
-    pub fn timestamp(&self, name: &str) -> Option<NtpTimestamp> {
-        timestamp(self.text(name)?).filter(|time| !time.is_zero())
-    }
-}
 
 /// This machine's time, against which ages and eras are reckoned.
 pub(crate) fn now() -> UnixTime {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     UnixTime::new(i64::try_from(since.as_secs()).unwrap_or(i64::MAX), since.subsec_nanos())
-}
-
-/// `0x1f` or `31`.
-pub(crate) fn integer(text: &str) -> Option<i64> {
-    match text.strip_prefix("0x") {
-        Some(digits) => i64::from_str_radix(digits, 16).ok(),
-        None => text.parse().ok(),
-    }
-}
-
-/// `0xeeae4cbc.857e427b`
-pub(crate) fn timestamp(text: &str) -> Option<NtpTimestamp> {
-    let (seconds, fraction) = text.strip_prefix("0x").unwrap_or(text).split_once('.')?;
-    let seconds = u32::from_str_radix(seconds, 16).ok()?;
-    let fraction = u32::from_str_radix(fraction, 16).ok()?;
-    Some(NtpTimestamp::from_bits(u64::from(seconds) << 32 | u64::from(fraction)))
 }
 
 /// The date of a timestamp as `2026-11-23T05:25:16.521Z`, in the era nearest to `pivot`.
@@ -82,6 +39,7 @@ pub(crate) fn classic_date(time: NtpTimestamp, pivot: UnixTime) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ntp_proto::control::timestamp;
 
     #[test]
     fn dates_are_those_that_debians_ntpq_prints() {
@@ -94,13 +52,5 @@ mod tests {
         ] {
             assert_eq!(date(timestamp(text).unwrap(), pivot), expected);
         }
-    }
-
-    #[test]
-    fn nonsense_is_no_number() {
-        assert_eq!(timestamp("0x123"), None);
-        assert_eq!(timestamp("x.y"), None);
-        assert_eq!(integer("0xff"), Some(255));
-        assert_eq!(integer("3.5"), None);
     }
 }

@@ -10,8 +10,7 @@ use crate::client::{Client, ClientError};
 use crate::command::CommandError;
 use crate::exit::Exit;
 use crate::json;
-use crate::values::Variables;
-use ntp_proto::control::{PeerStatus, SystemStatus};
+use ntp_proto::control::{PeerStatus, SystemStatus, Variables};
 
 /// How long between two looks.
 const INTERVAL: Duration = Duration::from_millis(500);

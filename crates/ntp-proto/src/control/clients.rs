@@ -18,6 +18,7 @@ use super::items::parse_items;
 use super::message::{ErrorCode, FRAGMENT_LEN_MAX};
 use super::nonce;
 use super::respond::Asker;
+use super::values::{integer, timestamp};
 
 /// The most fragments of one answer, whatever is asked for.
 const FRAGMENTS_MAX: usize = 32;
@@ -81,7 +82,7 @@ impl Wish {
         for item in parse_items(data) {
             let value = item.value.as_str();
             let mut number = || {
-                let number = integer(value);
+                let number = integer(value).and_then(|number| u64::try_from(number).ok());
                 unreadable |= number.is_none();
                 number.unwrap_or(0)
             };
@@ -274,20 +275,6 @@ fn write_entry(text: &mut String, index: usize, record: &ClientRecord, restricti
         when(now, record.first),
         record.count,
     );
-}
-
-fn integer(text: &str) -> Option<u64> {
-    match text.strip_prefix("0x") {
-        Some(digits) => u64::from_str_radix(digits, 16).ok(),
-        None => text.parse().ok(),
-    }
-}
-
-/// `0xSSSSSSSS.FFFFFFFF`
-fn timestamp(text: &str) -> Option<NtpTimestamp> {
-    let (seconds, fraction) = text.strip_prefix("0x")?.split_once('.')?;
-    let part = |digits: &str| u32::from_str_radix(digits, 16).ok().map(u64::from);
-    Some(NtpTimestamp::from_bits(part(seconds)? << 32 | part(fraction)?))
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 //! `message.rs` is the packet, `authentication.rs` its code, `status.rs` the status words, `schema.rs` the names of
 //! the variables, `variables/` their values, `statistics.rs` what is counted. `respond.rs` is the daemon's side, with
 //! `gate.rs` how much it says, `clients.rs` and `nonce.rs` the list of clients, `ordered.rs` other lists, and
-//! `lines.rs` how text is broken; `exchange.rs`, `reassembly.rs` and
-//! `items.rs` are the client's.
+//! `lines.rs` how text is broken; `exchange.rs`, `reassembly.rs`,
+//! `items.rs`, `values.rs` and `walk.rs` are the client's.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
 mod authentication;
@@ -21,7 +21,9 @@ mod respond;
 pub mod schema;
 mod statistics;
 mod status;
+mod values;
 mod variables;
+mod walk;
 
 pub use authentication::sign;
 pub use exchange::{Exchange, Patience, Question, Unanswered};
@@ -33,4 +35,6 @@ pub use reassembly::{Reassembly, ReassemblyError, Response};
 pub use respond::{Asker, Configure, Identity, Reaction, respond};
 pub use statistics::{Kernel, Pulse, Statistics, Traffic};
 pub use status::{PeerStatus, SystemStatus, peer_event_word, peer_status, system_event_word, system_status};
+pub use values::{Variables, integer, timestamp};
 pub use variables::service_counter;
+pub use walk::{ClientRow, ClientRows, Walk};

@@ -1,11 +1,16 @@
 //! Answers to programs on this machine, as JSON: the same facts as mode 6 has, under the same names.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use ntp_proto::control::{
-    ControlHeader, ControlMessage, Item, Opcode, Reaction, Reassembly, Typed, listing, parse_items,
+    ControlHeader, ControlMessage, ErrorCode, Item, Opcode, Reaction, Reassembly, ReassemblyError, Typed,
+    listing, parse_items,
 };
-use ntp_proto::server::Restrictions;
+use ntp_proto::server::{ClientRecord, Restrictions};
+use ntp_proto::time::MonoTime;
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tracing::debug;
 
@@ -15,10 +20,55 @@ use crate::clock;
 use crate::local::{Caller, LocalQuestion};
 
 /// What can be asked.
-const COMMANDS: &str = "associations, readvar, clockvar, ifstats, reslist, config";
+const COMMANDS: &str = "associations, readvar, clockvar, mrulist, ifstats, reslist, config";
+
+/// Clients in an answer: unless more are asked for, and at most.
+const CLIENTS_SHOWN: usize = 100;
+const CLIENTS_MAX: usize = 1000;
 
 /// Names in one question; each is asked for once.
 const NAMES_MAX: usize = 256;
+
+/// A question, as it comes.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Question {
+    command: String,
+    #[serde(default)]
+    association: u16,
+    #[serde(default)]
+    names: Vec<String>,
+    #[serde(default = "clients_shown")]
+    limit: usize,
+    line: Option<String>,
+}
+
+const fn clients_shown() -> usize {
+    CLIENTS_SHOWN
+}
+
+impl Question {
+    fn read(line: &str) -> Result<Self, String> {
+        if line.trim().is_empty() {
+            return Err(usage("an empty line"));
+        }
+        let question: Self = serde_json::from_str(line).map_err(|error| usage(&error.to_string()))?;
+        if question.names.len() > NAMES_MAX {
+            return Err(format!("there are more than {NAMES_MAX} names: ask for fewer at once"));
+        }
+        if question.limit > CLIENTS_MAX {
+            return Err(format!("a limit is at most {CLIENTS_MAX}"));
+        }
+        Ok(question)
+    }
+}
+
+fn usage(what: &str) -> String {
+    format!(
+        "{what}: expected {{\"command\": NAME}}, with \"association\" and \"names\" for variables, \"limit\" for \
+        mrulist, \"line\" for config; commands are {COMMANDS}"
+    )
+}
 
 impl Driver {
     /// Answers a question; whoever has gone away meanwhile gets nothing.
@@ -31,42 +81,42 @@ impl Driver {
     }
 
     fn reply_to(&mut self, line: &str, caller: Caller) -> Result<Value, String> {
-        let usage = |what: &str| {
-            format!(
-                "{what}: expected {{\"command\": NAME}}, with \"association\" and \"names\" for variables, \
-                \"line\" for config; commands are {COMMANDS}"
-            )
-        };
-        let question: Value = serde_json::from_str(line).map_err(|error| usage(&error.to_string()))?;
-        let command = question["command"].as_str().ok_or_else(|| usage("no command"))?;
-        let number = &question["association"];
-        let association = if number.is_null() { Some(0) } else { number.as_u64() };
-        let association = association
-            .and_then(|number| u16::try_from(number).ok())
-            .ok_or_else(|| usage("no association has such a number"))?;
-        let names = &question["names"];
-        let list = names.as_array().map_or(&[][..], Vec::as_slice);
-        if !(names.is_null() || names.is_array()) || list.len() > NAMES_MAX {
-            return Err(usage("names are a list"));
-        }
-        let names: Vec<&str> = list.iter().filter_map(Value::as_str).collect();
-        match command {
+        let question = Question::read(line)?;
+        let names: Vec<&str> = question.names.iter().map(String::as_str).collect();
+        match question.command.as_str() {
             "associations" => self.associations(),
-            "readvar" => self.variables(Opcode::ReadVariables, association, &names),
-            "clockvar" => self.variables(Opcode::ReadClock, association, &names),
+            "readvar" => self.variables(Opcode::ReadVariables, question.association, &names),
+            "clockvar" => self.variables(Opcode::ReadClock, question.association, &names),
+            "mrulist" => self.clients(question.limit),
             "ifstats" | "reslist" | "config" if !caller.is_trusted() => {
-                Err(format!("{command} is for root and for whom ntpd runs as"))
+                Err(format!("{} is for root and for whom ntpd runs as", question.command))
             }
             "ifstats" => Ok(json!({ "interfaces": self.rows("ifstats")? })),
             "reslist" => Ok(json!({ "restrictions": self.rows("addr_restrictions")? })),
             "config" => {
-                let line = question["line"].as_str().ok_or_else(|| usage("no line"))?;
+                let line = question.line.as_deref().ok_or_else(|| usage("no line"))?;
                 let who = format!("user {} (process {})", caller.user, caller.process);
                 let said = self.put_in_force(line, &who);
                 Ok(json!({ "in_force": said.is_ok(), "said": said.unwrap_or_else(|reason| reason) }))
             }
             _ => Err(usage("there is no such command")),
         }
+    }
+
+    /// The clients that were seen last, the latest first: one walk through the table, however many there are.
+    fn clients(&self, limit: usize) -> Result<Value, String> {
+        let now = clock::now().map_err(|error| error.to_string())?;
+        let mut latest = BTreeMap::new();
+        for list in self.service.clients() {
+            list.for_each(now, |record| {
+                latest.insert((Reverse(record.last), record.remote), record);
+                if latest.len() > limit {
+                    latest.pop_last();
+                }
+            });
+        }
+        let rows: Vec<Value> = latest.into_values().map(|record| client(&record, now)).collect();
+        Ok(json!({ "clients": rows }))
     }
 
     fn associations(&mut self) -> Result<Value, String> {
@@ -96,6 +146,7 @@ impl Driver {
             match reassembly.accept(&packet) {
                 Ok(Some(response)) => return Ok((response.status, response.data)),
                 Ok(None) => {}
+                Err(ReassemblyError::Refused(code)) => return Err(refusal(code).to_owned()),
                 Err(error) => return Err(error.to_string()),
             }
         }
@@ -120,6 +171,33 @@ impl Driver {
         }
         Ok(rows.into_iter().map(Value::Object).collect())
     }
+}
+
+/// What the daemon's refusals of mode 6 mean here.
+const fn refusal(code: ErrorCode) -> &'static str {
+    match code {
+        ErrorCode::BadAssociation => "there is no such association: ask for associations",
+        ErrorCode::UnknownVariable => "there is no variable of that name: ask for readvar without names",
+        ErrorCode::Permission | ErrorCode::Restricted => "that is not permitted",
+        ErrorCode::BadFormat | ErrorCode::BadOpcode | ErrorCode::BadValue | ErrorCode::Other(_) => {
+            "that cannot be asked"
+        }
+    }
+}
+
+/// Under the names that `ntpq --json -c mrulist` has.
+fn client(record: &ClientRecord, now: MonoTime) -> Value {
+    let intervals = f64::from(record.count.saturating_sub(1).max(1));
+    json!({
+        "address": record.remote.ip().to_string(),
+        "port": record.remote.port(),
+        "last_s": now.since(record.last).as_secs_f64(),
+        "interval_s": record.last.since(record.first).as_secs_f64() / intervals,
+        "count": record.count,
+        "mode": record.mode.to_bits(),
+        "version": record.version,
+        "limited": record.limited,
+    })
 }
 
 fn value(item: &Item) -> Value {

@@ -2,9 +2,11 @@
 
 use std::io::Write;
 
+use ntp_proto::control::Variables;
+
 use crate::format::report::classic_value;
 use crate::format::status;
-use crate::values::{Variables, now};
+use crate::values::now;
 
 use super::reports::some_of;
 use super::{CommandError, Context};

@@ -6,10 +6,10 @@ use std::io::Write;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use ntp_proto::control::ClientRow;
 use ntp_proto::time::NtpTimestamp;
 use serde_json::{Value, json};
 
-use crate::client::ClientRow;
 use crate::json;
 
 use super::{CommandError, Context};
@@ -105,7 +105,7 @@ impl Wish {
     }
 
     fn condition(&mut self, name: &str, value: &str) -> Option<()> {
-        let number = || crate::values::integer(value).and_then(|number| u32::try_from(number).ok());
+        let number = || ntp_proto::control::integer(value).and_then(|number| u32::try_from(number).ok());
         let seconds = || value.parse().ok().filter(|seconds: &f64| seconds.is_finite() && *seconds >= 0.0);
         match name {
             "mincount" => self.count_min = number()?,

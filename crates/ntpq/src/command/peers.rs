@@ -5,13 +5,13 @@ use std::io::Write;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use ntp_proto::control::{Item, PeerStatus};
+use ntp_proto::control::{Item, PeerStatus, Variables};
 use ntp_proto::time::NtpTimestamp;
 use serde_json::json;
 
 use crate::format::peers::{Layout, Style, cells, object};
 use crate::json;
-use crate::values::{Variables, now};
+use crate::values::now;
 
 use super::{CommandError, Context};
 

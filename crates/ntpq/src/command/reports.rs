@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use ntp_proto::control::{ErrorCode, Item};
+use ntp_proto::control::{ErrorCode, Item, Variables};
 use serde_json::json;
 
 use crate::client::ClientError;
@@ -10,7 +10,7 @@ use crate::format::report::Kind::{self, Count, Decimal, Leap, Mode, Moment, Plai
 use crate::format::report::{line, line_of_two};
 use crate::format::status;
 use crate::json;
-use crate::values::{Variables, now};
+use crate::values::now;
 
 use super::{CommandError, Context};
 

@@ -3,11 +3,10 @@
 use std::io::Write;
 use std::net::IpAddr;
 
-use ntp_proto::control::Item;
+use ntp_proto::control::{Item, Variables};
 use serde_json::{Value, json};
 
 use crate::json;
-use crate::values::Variables;
 
 use super::{CommandError, Context};
 

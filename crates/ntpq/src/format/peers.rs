@@ -2,11 +2,9 @@
 
 use std::net::IpAddr;
 
-use ntp_proto::control::PeerStatus;
+use ntp_proto::control::{PeerStatus, Variables};
 use ntp_proto::time::NtpTimestamp;
 use serde_json::{Value, json};
-
-use crate::values::Variables;
 
 use super::scaled;
 

@@ -1,8 +1,9 @@
 //! The lines of `sysinfo`, `sysstats` and their like, in NTPsec's columns.
 
+use ntp_proto::control::{integer, timestamp};
 use ntp_proto::time::UnixTime;
 
-use crate::values::{date, integer, timestamp};
+use crate::values::date;
 
 /// How a value is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,9 +1,9 @@
 //! The text of `rv`: items wrapped at 78 columns, values made readable.
 
-use ntp_proto::control::{Item, escaped};
+use ntp_proto::control::{Item, escaped, integer, timestamp};
 use ntp_proto::time::UnixTime;
 
-use crate::values::{classic_date, date, integer, timestamp};
+use crate::values::{classic_date, date};
 
 /// Columns that a line may fill.
 const LINE_WIDTH: usize = 78;

@@ -5,12 +5,12 @@ mod system;
 
 use std::io::Write;
 
-use ntp_proto::control::{Item, PeerStatus};
+use ntp_proto::control::{Item, PeerStatus, Variables};
 use serde::Serialize;
 
 use crate::client::{Client, ClientError};
 use crate::command::CommandError;
-use crate::values::{Variables, now};
+use crate::values::now;
 
 use source::Finding;
 use system::Verdict;

@@ -1,8 +1,6 @@
 //! Why a source is used, or is not.
 
-use ntp_proto::control::PeerStatus;
-
-use crate::values::Variables;
+use ntp_proto::control::{PeerStatus, Variables};
 
 /// What there is to say of a source.
 #[derive(Clone, Debug, PartialEq, Eq)]

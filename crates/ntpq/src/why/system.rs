@@ -1,9 +1,7 @@
 //! Why the clock is synchronized, or is not.
 
-use ntp_proto::control::SystemStatus;
+use ntp_proto::control::{SystemStatus, Variables};
 use ntp_proto::time::{Date, UnixTime};
-
-use crate::values::Variables;
 
 use super::source::Finding;
 
