@@ -1,6 +1,7 @@
 //! The statistics files: which are kept, and when a line is written.
 
 mod files;
+mod writer;
 
 use std::path::Path;
 use std::time::Duration;
@@ -11,8 +12,9 @@ use ntp_proto::records;
 use ntp_proto::server::Counts;
 use ntp_proto::system::{Record, Recording};
 use ntp_proto::time::{MonoTime, UnixTime};
+use tracing::warn;
 
-use files::FileSet;
+use writer::{Kept, Line, Writer};
 
 /// How often counters are written.
 const COUNTERS_INTERVAL: Duration = Duration::from_hours(1);
@@ -20,7 +22,8 @@ const COUNTERS_INTERVAL: Duration = Duration::from_hours(1);
 /// The files that are kept.
 #[derive(Debug)]
 pub(crate) struct StatisticsFiles {
-    sets: Vec<(StatisticsSet, FileSet)>,
+    kept: Vec<StatisticsSet>,
+    writer: Option<Writer>,
     /// When counters were written the last time, and what they were.
     counters_before: (MonoTime, Counts),
     /// When the daemon started.
@@ -29,27 +32,32 @@ pub(crate) struct StatisticsFiles {
 
 impl StatisticsFiles {
     pub(crate) const fn new(now: MonoTime) -> Self {
-        Self { sets: Vec::new(), counters_before: (now, Counts::ZERO), began: now }
+        Self { kept: Vec::new(), writer: None, counters_before: (now, Counts::ZERO), began: now }
     }
 
-    /// What ntp.conf says from now on. Files that stay the same stay open.
+    /// What ntp.conf says from now on.
     pub(crate) fn configure(&mut self, wanted: &Statistics) {
         let folder = wanted.folder.as_deref().filter(|_| !wanted.disabled);
-        let kept = folder.into_iter().flat_map(|folder| enabled(wanted, folder));
-        let mut before = std::mem::take(&mut self.sets);
-        for (set, path, rule) in kept {
-            let known = before.iter().position(|(other, files)| *other == set && files.is(&path, rule));
-            let files = match known {
-                Some(index) => before.swap_remove(index).1,
-                None => FileSet::new(path, rule),
-            };
-            self.sets.push((set, files));
+        let kept: Vec<Kept> = folder.into_iter().flat_map(|folder| enabled(wanted, folder)).collect();
+        self.kept = kept.iter().map(|(set, ..)| *set).collect();
+        if kept.is_empty() {
+            self.writer = None;
+            return;
+        }
+        if self.writer.is_none() {
+            match Writer::start() {
+                Ok(writer) => self.writer = Some(writer),
+                Err(reason) => warn!("statistics are not written: there is no thread for them: {reason}"),
+            }
+        }
+        if let Some(writer) = &self.writer {
+            writer.keep(kept);
         }
     }
 
     /// What of the system is written down at all.
     pub(crate) fn recording(&self) -> Recording {
-        let keeps = |set: StatisticsSet| self.sets.iter().any(|(kept, _)| *kept == set);
+        let keeps = |set: StatisticsSet| self.kept.contains(&set);
         Recording {
             corrections: keeps(StatisticsSet::Loop),
             sources: keeps(StatisticsSet::Peer),
@@ -66,35 +74,31 @@ impl StatisticsFiles {
             Record::Exchange(_) => StatisticsSet::Raw,
             Record::SourceEvent(..) | Record::SystemEvent(..) => StatisticsSet::Protocol,
         };
-        self.append(set, now, date, &records::line(date, record));
+        self.append(set, now, date, records::line(date, record));
     }
 
     /// Whether the counters should be written now.
     pub(crate) fn wants_counters(&self, now: MonoTime) -> bool {
-        now.since(self.counters_before.0) >= COUNTERS_INTERVAL
-            && self.sets.iter().any(|(set, _)| *set == StatisticsSet::System)
+        now.since(self.counters_before.0) >= COUNTERS_INTERVAL && self.kept.contains(&StatisticsSet::System)
     }
 
     /// Writes what has been counted since the last time.
     pub(crate) fn write_counters(&mut self, now: MonoTime, date: UnixTime, counts: Counts) {
         let (before, counted) = std::mem::replace(&mut self.counters_before, (now, counts));
         let line = records::counters_line(date, now.since(before).as_secs(), &counts.since(&counted));
-        self.append(StatisticsSet::System, now, date, &line);
+        self.append(StatisticsSet::System, now, date, line);
     }
 
-    fn append(&mut self, set: StatisticsSet, now: MonoTime, date: UnixTime, line: &str) {
+    fn append(&mut self, set: StatisticsSet, now: MonoTime, date: UnixTime, text: String) {
         let age = now.since(self.began).as_secs();
-        if let Some((_, files)) = self.sets.iter_mut().find(|(kept, _)| *kept == set) {
-            files.append(date, age, line);
+        if let Some(writer) = self.writer.as_mut().filter(|_| self.kept.contains(&set)) {
+            writer.write(Line { set, date, age, text });
         }
     }
 }
 
 /// The sets that are recorded, with where and how.
-fn enabled<'s>(
-    wanted: &'s Statistics,
-    folder: &'s Path,
-) -> impl Iterator<Item = (StatisticsSet, std::path::PathBuf, files::Rule)> + 's {
+fn enabled<'s>(wanted: &'s Statistics, folder: &'s Path) -> impl Iterator<Item = Kept> + 's {
     let sets = wanted.sets.iter().filter(|(_, set)| set.enabled);
     sets.map(|(name, set)| {
         let path = folder.join(set.file.trim_start_matches('/'));
