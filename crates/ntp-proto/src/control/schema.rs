@@ -290,8 +290,8 @@ pub const CLOCK: &[Variable] = &[
     named("clock_var_list", Text, "the names of all these"),
 ];
 
-/// Counters of the server also exist with this ending, for what they have been since the last reset.
-pub const SINCE_RESET: &str = "_r";
+/// Counters of the server also exist with this ending, for what they have been in the present hour (NTPsec counts likewise).
+pub const THIS_HOUR: &str = "_r";
 
 /// A variable of a table by its name.
 pub fn find(table: &'static [Variable], name: &str) -> Option<&'static Variable> {

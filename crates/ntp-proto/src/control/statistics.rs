@@ -10,6 +10,8 @@ use alloc::sync::Arc;
 pub struct Statistics {
     /// What became of what came to the service port.
     pub counts: Counts,
+    /// When the present hour began, and what the same had been until then.
+    pub before: (MonoTime, Counts),
     /// What the kernel says of its clock; nothing where it does not say.
     pub kernel: Kernel,
     /// Datagrams and wake-ups of the main loop.

@@ -121,6 +121,7 @@ impl Driver {
             rules: &self.service.rules(),
             statistics: &Statistics {
                 counts: self.service.counts(),
+                before: self.statistics.counted_before(),
                 kernel: self.clock.kernel(),
                 io: self.traffic,
                 late_timers: self.late_timers,

@@ -77,9 +77,14 @@ impl StatisticsFiles {
         self.append(set, now, date, records::line(date, record));
     }
 
-    /// Whether the counters should be written now.
+    /// Whether an hour is over, so that the counters should be written.
     pub(crate) fn wants_counters(&self, now: MonoTime) -> bool {
-        now.since(self.counters_before.0) >= COUNTERS_INTERVAL && self.kept.contains(&StatisticsSet::System)
+        now.since(self.counters_before.0) >= COUNTERS_INTERVAL
+    }
+
+    /// When the present hour began, and what the counters were then.
+    pub(crate) const fn counted_before(&self) -> (MonoTime, Counts) {
+        self.counters_before
     }
 
     /// Writes what has been counted since the last time.

@@ -1,7 +1,7 @@
-use super::super::{Reassembly, ReassemblyError, parse_items};
+use super::super::{Reassembly, ReassemblyError, parse_items, service_counter};
 use super::*;
 use crate::auth::{Algorithm, Key};
-use crate::server::{Prefix, Rule, RuleTarget};
+use crate::server::{Outcome, Prefix, Rule, RuleTarget, Verdict};
 use crate::system::{ClockStart, SourceConfig, SourceKind, System, SystemConfig, Target};
 use crate::time::{Frequency, MonoTime, NtpTimestamp, Precision};
 use proptest::prelude::*;
@@ -87,11 +87,26 @@ fn ask(snapshot: &Snapshot, datagram: &[u8]) -> Vec<Vec<u8>> {
     }
 }
 
+fn react_with(statistics: &Statistics, snapshot: &Snapshot, datagram: &[u8]) -> Reaction {
+    let asker = ("127.0.0.1:2000", Restrictions::NONE);
+    react_as(asker, statistics, snapshot, &mut Gate::new(MonoTime::ZERO), datagram)
+}
+
 fn react(
     snapshot: &Snapshot,
     gate: &mut Gate,
     from: &str,
     restrictions: Restrictions,
+    datagram: &[u8],
+) -> Reaction {
+    react_as((from, restrictions), &Statistics::default(), snapshot, gate, datagram)
+}
+
+fn react_as(
+    (from, restrictions): (&str, Restrictions),
+    statistics: &Statistics,
+    snapshot: &Snapshot,
+    gate: &mut Gate,
     datagram: &[u8],
 ) -> Reaction {
     let identity = Identity { version: "ntpd 5", processor: "x86_64", system: "Linux/6", now: now() };
@@ -101,7 +116,7 @@ fn react(
         restrictions,
         clients: &[],
         rules: &rules,
-        statistics: &Statistics::default(),
+        statistics,
         buffers: 1,
         nonce_key: (1, 2),
         control_key: KeyId::new(1),
@@ -160,6 +175,25 @@ fn every_name_has_a_value() {
     for name in ["leap_r", "filtdelay", "ss_", "_r"] {
         assert_eq!(whole(&snapshot, Opcode::ReadVariables, 0, name.as_bytes()), refused, "{name}");
     }
+}
+
+#[test]
+fn counters_of_the_hour_begin_when_it_does() {
+    let counters = crate::server::Counters::default();
+    let ignored = Verdict::Silence(Outcome::Malformed);
+    counters.note(&ignored, &[]);
+    let before = (MonoTime::ZERO, counters.read());
+    counters.note(&ignored, &[]);
+    counters.note(&ignored, &[]);
+    let statistics = Statistics { counts: counters.read(), before, ..Statistics::default() };
+    let of = |name: &str| service_counter(name, &statistics.counts);
+    assert_eq!(of("ss_badformat"), Some(3));
+    let request = ControlHeader::request(Opcode::ReadVariables, 7, 0);
+    let packet = ControlMessage::write(&request, b"ss_badformat,ss_badformat_r,ss_reset_r");
+    let Reaction::Answer(packets) = react_with(&statistics, &snapshot_of(1), &packet) else { unreachable!() };
+    let items = parse_items(ControlMessage::parse(&packets[0]).unwrap().data);
+    let values: Vec<&str> = items.iter().map(|item| item.value.as_str()).collect();
+    assert_eq!(values, ["3", "2", "0"]);
 }
 
 #[test]

@@ -22,6 +22,17 @@ pub(super) fn statistics(name: &str, facts: &Facts<'_>) -> Option<String> {
     }
 }
 
+/// The same of the present hour only, for names that end in [`THIS_HOUR`](super::super::schema::THIS_HOUR).
+pub(super) fn of_this_hour(name: &str, facts: &Facts<'_>) -> Option<String> {
+    let statistics = facts.asker.statistics;
+    let (since, before) = &statistics.before;
+    match name {
+        "ss_uptime" => None,
+        "ss_reset" => Some(seconds(facts.now(), *since)),
+        _ => service_counter(name, &statistics.counts.since(before)).map(|count| count.to_string()),
+    }
+}
+
 /// What came to the service port, under the names of mode 6; `None` for any other name.
 pub fn service_counter(name: &str, counts: &Counts) -> Option<u64> {
     let of_version_1 =

@@ -3,14 +3,16 @@
 use crate::association::AssociationId;
 use crate::system::PeerSnapshot;
 
-use super::super::schema::{self, SINCE_RESET};
-use super::statistics::statistics;
+use super::super::schema::{self, THIS_HOUR};
+use super::statistics::{of_this_hour, statistics};
 use super::{CLIENT, Facts, date, learnt, millis, quoted, reference, timestamp};
 
 /// A variable of the system; `None` if there is no such name. An empty value is not sent by default.
 pub(in super::super) fn system(name: &str, facts: &Facts<'_>) -> Option<String> {
-    let since_reset = name.strip_suffix(SINCE_RESET).filter(|base| base.starts_with("ss_"));
-    let name = schema::find(schema::SYSTEM, since_reset.unwrap_or(name))?.name;
+    if let Some(name) = name.strip_suffix(THIS_HOUR) {
+        return of_this_hour(name, facts);
+    }
+    let name = schema::find(schema::SYSTEM, name)?.name;
     values(name, facts).or_else(|| more(name, facts)).or_else(|| statistics(name, facts))
 }
 
