@@ -160,3 +160,51 @@ fn a_socket_left_behind_is_replaced_and_nothing_else_is() {
     drop(other);
     assert_eq!(fs::read_to_string(&file).unwrap(), "kept");
 }
+
+#[test]
+fn sources_come_and_go_while_the_others_stay() {
+    let daemon = Daemon::new();
+    let config = |line: &str| daemon.ask(&json!({ "command": "config", "line": line }).to_string());
+    let sources = || -> Vec<(u64, String)> {
+        let list = daemon.ask(r#"{"command":"associations"}"#);
+        let numbers: Vec<u64> = list["associations"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|row| row["association"].as_u64().unwrap())
+            .collect();
+        let host = |number: &u64| {
+            let question = json!({ "command": "readvar", "association": number, "names": ["srcadr"] });
+            daemon.ask(&question.to_string())["variables"]["srcadr"].as_str().unwrap().to_owned()
+        };
+        numbers.iter().map(|number| (*number, host(number))).collect()
+    };
+    let before = sources();
+    let named = |host: &str| sources().into_iter().find(|(_, name)| name == host).map(|(number, _)| number);
+    let kept = named("127.0.0.9");
+    assert!(kept.is_some(), "{before:?}");
+    assert_eq!(config("server 127.0.0.10 iburst")["in_force"], true);
+    let newcomer = named("127.0.0.10").unwrap();
+    assert_eq!((named("127.0.0.9"), sources().len()), (kept, 3));
+    // By number, as `associations` shows it; and it can come back.
+    assert_eq!(config(&format!("unpeer {newcomer}"))["in_force"], true);
+    assert_eq!((named("127.0.0.10"), sources().len()), (None, 2));
+    assert_eq!(config("server 127.0.0.10")["in_force"], true);
+    assert!(named("127.0.0.10").is_some());
+    assert_eq!(config("unpeer 127.0.0.77")["in_force"], false);
+    for (line, reason) in [
+        ("tinker step 1", "restart"),
+        ("leapfile /etc/shadow", "not taken"),
+        ("server", "syntax error"),
+        ("includefile /etc/passwd", "not taken"),
+        ("# nothing", "empty line"),
+    ] {
+        let said = config(line);
+        assert!(said["said"].as_str().unwrap().contains(reason), "{line}: {said}");
+    }
+    // What the file says by then holds when it is read again; what came by query holds as well.
+    fs::write(daemon.folder.path().join("ntp.conf"), "server 127.0.0.9\n").unwrap();
+    run(std::process::Command::new("kill").args(["-HUP", &daemon.child.id().to_string()]));
+    assert!(until(Duration::from_secs(5), || sources().len() == 2));
+    assert_eq!(named("127.0.0.9"), kept);
+}

@@ -114,6 +114,9 @@ impl Options {
         if let Some(folder) = &self.statistics {
             found.statistics.folder = Some(folder.clone());
         }
+        if let Some(file) = &mut found.leap_file {
+            file.value.path = self.folder.join(&file.value.path).display().to_string();
+        }
         if let Some(folder) = &mut found.statistics.folder {
             *folder = self.folder.join(&*folder);
         }

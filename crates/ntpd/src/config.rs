@@ -92,7 +92,11 @@ pub fn system_config(
 }
 
 /// The sources; with words about those that cannot be used.
-fn sources(found: &Configuration, options: &Options, keys: &KeyTable) -> (Vec<SourceConfig>, Vec<String>) {
+pub(crate) fn sources(
+    found: &Configuration,
+    options: &Options,
+    keys: &KeyTable,
+) -> (Vec<SourceConfig>, Vec<String>) {
     let mut sources = Vec::new();
     let mut complaints = Vec::new();
     for source in &found.sources {
@@ -219,7 +223,7 @@ pub fn frequency(found: &Configuration) -> Option<Frequency> {
 }
 
 /// Who is believed.
-fn selection(found: &Configuration) -> SelectionConfig {
+pub(crate) fn selection(found: &Configuration) -> SelectionConfig {
     let mut config = SelectionConfig::default();
     for tos in &found.selection {
         match tos.value {

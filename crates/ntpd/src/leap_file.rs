@@ -1,7 +1,7 @@
 //! The table of leap seconds on disk, which is looked at again when it changes.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use ntp_conf::directive;
@@ -45,6 +45,23 @@ impl LeapFile {
             warn_due: MonoTime::ZERO,
             complain_due: MonoTime::ZERO,
         }
+    }
+
+    /// Whether it is the one that is wanted, if any is.
+    pub(crate) fn is(known: Option<&Self>, wanted: Option<&directive::LeapFile>) -> bool {
+        match (known, wanted) {
+            (Some(known), Some(wanted)) => {
+                known.path == Path::new(&wanted.path) && known.check_hash == wanted.check_hash
+            }
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        }
+    }
+
+    /// Looks at the file anew at the next opportunity, changed or not.
+    pub(crate) const fn forget(&mut self) {
+        self.due = MonoTime::ZERO;
+        self.seen = None;
     }
 
     /// If it is time to look and the file has changed: the table that counts from now on. A damaged

@@ -22,7 +22,7 @@ use tracing::{Level, debug, error, info, warn};
 use crate::cli::Options;
 use crate::clock::{Clock, ClockError};
 use crate::config::{self, ConfigError, NamedHosts};
-use crate::driver::{Driver, Names, Settled};
+use crate::driver::{Driver, Lines, Names, Settled};
 use crate::exit::Exit;
 use crate::keys;
 use crate::leap_file::LeapFile;
@@ -157,10 +157,6 @@ fn launch(options: &Options, mut prepared: Prepared) -> Result<Exit, StartError>
     let drift_file =
         options.drift_file.clone().or_else(|| prepared.found.drift_file.take().map(|file| file.value));
     prepared.drift_file = drift_file.map(|path| named(&path, std::path::absolute(&path))).transpose()?;
-    if let Some(Placed { value: file, .. }) = &mut prepared.found.leap_file {
-        let path = Path::new(&file.path);
-        file.path = named(path, std::path::absolute(path))?.display().to_string();
-    }
     if let Some(path) = &mut prepared.options.control_socket {
         *path = named(path, std::path::absolute(&*path))?;
     }
@@ -272,7 +268,7 @@ fn drive(prepared: Prepared) -> Result<Driver, StartError> {
         began,
         gate: Gate::new(began),
         control_key: config::control_key(&found),
-        lines: Vec::new(),
+        lines: Lines::default(),
         traffic: Traffic::default(),
         late_timers: 0,
         watchdog_fed: MonoTime::ZERO,

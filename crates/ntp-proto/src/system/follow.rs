@@ -267,7 +267,7 @@ impl System {
     /// A source that was followed is not any longer. If it was a liar, what it taught is in doubt:
     /// before the clock has ever been right nothing of it stays; later the estimate may be off by as
     /// much as it now disagrees with the new leader.
-    fn leave(&mut self, now: MonoTime, id: AssociationId) {
+    pub(super) fn leave(&mut self, now: MonoTime, id: AssociationId) {
         if !self.estimator.follows(id) {
             return;
         }

@@ -24,7 +24,7 @@ use crate::auth::{CodeLength, KeyTable, Protection};
 use crate::discipline::{CorrectionLedger, Discipline, SLEW_MAX};
 use crate::estimator::{Estimate, Estimator};
 use crate::random::Rng;
-use crate::select::{Selection, Standing};
+use crate::select::{Selection, SelectionConfig, Standing};
 use crate::time::{Frequency, MonoTime, NtpDuration, NtpTimestamp, Reading};
 use crate::wire::Datagram;
 
@@ -34,6 +34,7 @@ pub use fitness::Unfit;
 pub use record::{Exchange, Record, Recording};
 pub use reference::{Reference, SystemEvent};
 pub use snapshot::{EventLog, LeapFacts, PeerEvent, PeerKind, PeerSnapshot, Snapshot, SystemVariables};
+pub use sources::SourceChanges;
 
 use fight::Fight;
 use leap::LeapState;
@@ -133,7 +134,8 @@ impl Member {
 pub struct System {
     config: SystemConfig,
     rng: Box<dyn Rng>,
-    sources: Vec<Source>,
+    sources: BTreeMap<SourceId, Source>,
+    next_source: usize,
     members: BTreeMap<AssociationId, Member>,
     next_id: u16,
     ledger: CorrectionLedger,
@@ -183,7 +185,8 @@ impl System {
         }
         let next_id = u16::try_from(rng.next_u64() >> 48).unwrap_or(1);
         let mut system = Self {
-            sources: Vec::new(),
+            sources: BTreeMap::new(),
+            next_source: 0,
             members: BTreeMap::new(),
             next_id,
             ledger: CorrectionLedger::new(clock.timescale, clock.reading, clock.frequency),
@@ -218,7 +221,8 @@ impl System {
             synchronized: false,
         });
         system.disarm();
-        system.declare_sources(now);
+        let sources = core::mem::take(&mut system.config.sources);
+        system.declare_sources(now, sources);
         system
     }
 
@@ -295,7 +299,7 @@ impl System {
     /// When [`Self::handle_timeout`] wants to be called.
     pub fn next_timeout(&self) -> Option<MonoTime> {
         let polls = self.members.values().filter_map(|member| member.association.next_timeout());
-        let resolutions = self.sources.iter().filter_map(Source::next_timeout);
+        let resolutions = self.sources.values().filter_map(Source::next_timeout);
         let once = self.config.discipline.once.then(|| self.started + ONCE_PATIENCE);
         polls
             .chain(resolutions)
@@ -375,6 +379,15 @@ impl System {
     /// The keys have been read anew.
     pub fn set_keys(&mut self, keys: Arc<KeyTable>) {
         self.keys = keys;
+    }
+
+    /// What ntp.conf says about the vote from now on (`tos`).
+    pub fn set_selection(&mut self, now: MonoTime, selection: SelectionConfig) {
+        if selection != self.config.selection {
+            self.config.selection = selection;
+            self.select(now);
+            self.follow_no_absent_clock(now);
+        }
     }
 
     /// The addresses of the servers that are asked.

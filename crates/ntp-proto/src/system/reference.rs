@@ -200,7 +200,7 @@ impl System {
     /// What this machine serves if nobody gives it time: the local clock of the configuration, or its
     /// own time at the orphans' stratum; with how long it waits for others first.
     fn fallback(&self) -> Option<(Stratum, ReferenceId, Duration)> {
-        let local = self.sources.iter().find_map(|source| match source.config.kind {
+        let local = self.sources.values().find_map(|source| match source.config.kind {
             SourceKind::LocalClock { stratum, .. } => Some(stratum.next()),
             SourceKind::Server(_) | SourceKind::Pool(_) => None,
         });
@@ -210,6 +210,13 @@ impl System {
             Some(stratum) => Some((stratum, LOCAL_CLOCK_REFERENCE, LOCAL_CLOCK_PATIENCE)),
             None if orphan.is_synchronized() => Some((orphan, ORPHAN_REFERENCE, config.orphan_wait)),
             None => None,
+        }
+    }
+
+    /// A local clock that the configuration does not name any longer stops to lead.
+    pub(super) fn follow_no_absent_clock(&mut self, now: MonoTime) {
+        if self.follows_local_clock() && self.fallback().is_none() {
+            self.reference = Reference::unsynchronized(self.config.precision, now);
         }
     }
 
@@ -232,7 +239,7 @@ impl System {
         // A machine that was synchronized coasts until its clients would stop believing it.
         let believable = self.reference.root_distance(now) < self.config.selection.distance_max;
         let coasting = !leading && self.reference.is_synchronized() && believable;
-        let alone = self.members.is_empty() && self.sources.iter().all(|source| source.name().is_none());
+        let alone = self.members.is_empty() && self.sources.values().all(|source| source.name().is_none());
         if now.since(self.led_at) < patience && !alone && !leading || coasting {
             return;
         }

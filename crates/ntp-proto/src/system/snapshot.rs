@@ -216,14 +216,14 @@ impl System {
     pub fn snapshot(&self, now: MonoTime) -> Snapshot {
         let mut peers: Vec<PeerSnapshot> =
             self.members.values().map(|member| self.member_snapshot(member, now)).collect();
-        peers.extend(self.sources.iter().filter_map(|source| self.source_snapshot(source, now)));
+        peers.extend(self.sources.values().filter_map(|source| self.source_snapshot(source, now)));
         peers.sort_by_key(|peer| peer.id);
         Snapshot { system: self.system_variables(now), peers }
     }
 
     pub(super) fn system_variables(&self, now: MonoTime) -> SystemVariables {
         let noise = self.estimator.estimate(now).map_or(NtpDuration::ZERO, |estimate| estimate.noise);
-        let local = || self.sources.iter().find(|source| is_local_clock(source)).map(|source| source.id);
+        let local = || self.sources.values().find(|source| is_local_clock(source)).map(|source| source.id);
         let time_constant = self
             .selection
             .system_peer()

@@ -51,6 +51,17 @@ pub(super) enum Resolution {
     Pending(Duration),
 }
 
+/// How many sources stayed, came and went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SourceChanges {
+    /// They are what they were.
+    pub kept: usize,
+    /// They were not there before, or not like this.
+    pub added: usize,
+    /// They are not there any longer, or not like that.
+    pub removed: usize,
+}
+
 impl Source {
     pub(super) const fn next_timeout(&self) -> Option<MonoTime> {
         match self.resolution {
@@ -74,10 +85,47 @@ impl Source {
 }
 
 impl System {
-    /// Sets up every source that the configuration names.
-    pub(super) fn declare_sources(&mut self, now: MonoTime) {
-        for config in self.config.sources.clone() {
-            let source = SourceId(self.sources.len());
+    /// What the configuration names from now on. Sources that stay the same keep what is known of them; others go,
+    /// and newcomers are asked at once.
+    pub fn set_sources(&mut self, now: MonoTime, wanted: Vec<SourceConfig>) -> SourceChanges {
+        let mut newcomers = wanted;
+        let mut gone = Vec::new();
+        for (source, entry) in &self.sources {
+            match newcomers.iter().position(|config| *config == entry.config) {
+                Some(index) => drop(newcomers.remove(index)),
+                None => gone.push(*source),
+            }
+        }
+        let kept = self.sources.len().saturating_sub(gone.len());
+        let changes = SourceChanges { kept, added: newcomers.len(), removed: gone.len() };
+        for source in gone {
+            self.remove(now, source);
+        }
+        self.declare_sources(now, newcomers);
+        if changes.removed > 0 {
+            self.select(now);
+            self.follow_no_absent_clock(now);
+        }
+        changes
+    }
+
+    /// A source and its associations are no longer asked.
+    fn remove(&mut self, now: MonoTime, source: SourceId) {
+        self.sources.remove(&source);
+        let of_it = self.members.iter().filter(|(_, member)| member.source == source);
+        for id in of_it.map(|(id, _)| *id).collect::<Vec<_>>() {
+            self.leave(now, id);
+            self.estimator.forget(id);
+            self.members.remove(&id);
+            self.actions.push_back(Action::Close(id));
+        }
+    }
+
+    /// Sets up sources.
+    pub(super) fn declare_sources(&mut self, now: MonoTime, wanted: Vec<SourceConfig>) {
+        for config in wanted {
+            let source = SourceId(self.next_source);
+            self.next_source = self.next_source.saturating_add(1);
             let id = self.fresh_id();
             let literal = if let SourceKind::Server(Target::Address(address)) = config.kind {
                 Some(address)
@@ -94,7 +142,7 @@ impl System {
             if entry.name().is_some() {
                 entry.resolution = Resolution::Due(now, RETRY_FIRST);
             }
-            self.sources.push(entry);
+            self.sources.insert(source, entry);
             if let Some(address) = literal {
                 self.mobilize(source, address.into(), None, now);
             }
@@ -103,12 +151,12 @@ impl System {
 
     /// Names whose time has come are handed to the resolver.
     pub(super) fn resolve_due(&mut self, now: MonoTime) {
-        for (index, source) in self.sources.iter_mut().enumerate() {
+        for (id, source) in &mut self.sources {
             let Resolution::Due(at, wait) = source.resolution else { continue };
             let Some(name) = source.name().map(str::to_owned) else { continue };
             if at <= now {
                 source.resolution = Resolution::Pending(wait);
-                self.actions.push_back(Action::Resolve { source: SourceId(index), name });
+                self.actions.push_back(Action::Resolve { source: *id, name });
             }
         }
     }
@@ -120,7 +168,7 @@ impl System {
         source: SourceId,
         answer: Result<Vec<HostAddress>, String>,
     ) {
-        let Some(entry) = self.sources.get_mut(source.0) else { return };
+        let Some(entry) = self.sources.get_mut(&source) else { return };
         let Some(name) = entry.name().map(str::to_owned) else { return };
         let Resolution::Pending(wait) = entry.resolution else { return };
         let family = entry.config.family;
@@ -152,14 +200,14 @@ impl System {
 
     /// How many associations a source may have. Pools share what `tos maxclock` leaves of the servers.
     fn capacity(&self, source: SourceId) -> usize {
-        let Some(entry) = self.sources.get(source.0) else { return 0 };
+        let Some(entry) = self.sources.get(&source) else { return 0 };
         match entry.config.kind {
             SourceKind::LocalClock { .. } => 0,
             SourceKind::Server(_) => 1,
             SourceKind::Pool(_) => {
-                let pools = self.sources.iter().filter(|source| source.is_pool()).count();
+                let pools = self.sources.values().filter(|source| source.is_pool()).count();
                 let is_server = |source: &&Source| matches!(source.config.kind, SourceKind::Server(_));
-                let servers = self.sources.iter().filter(is_server).count();
+                let servers = self.sources.values().filter(is_server).count();
                 let left = self.config.selection.survivors_max.saturating_sub(servers);
                 left.div_ceil(pools.max(1)).max(1)
             }
@@ -171,7 +219,7 @@ impl System {
     fn look_for_more(&mut self, source: SourceId, now: MonoTime, found: bool) {
         let occupied = self.members.values().filter(|member| member.source == source).count();
         let capacity = self.capacity(source);
-        if let Some(entry) = self.sources.get_mut(source.0)
+        if let Some(entry) = self.sources.get_mut(&source)
             && occupied < capacity
         {
             entry.more_wait = if found { MORE_FIRST } else { (entry.more_wait * 2).min(MORE_LONGEST) };
@@ -188,8 +236,8 @@ impl System {
         now: MonoTime,
     ) -> Vec<HostAddress> {
         let capacity = self.capacity(source);
-        let pool = self.sources.get(source.0).is_some_and(Source::is_pool);
-        let port = self.sources.get(source.0).map_or(0, |entry| entry.config.port);
+        let pool = self.sources.get(&source).is_some_and(Source::is_pool);
+        let port = self.sources.get(&source).map_or(0, |entry| entry.config.port);
         let taken: Vec<HostAddress> =
             self.members.values().map(|member| member.association.remote().into()).collect();
         let mut fresh = usable.iter().copied().filter(|address| !taken.contains(address));
@@ -221,7 +269,7 @@ impl System {
     }
 
     fn mobilize(&mut self, source: SourceId, address: HostAddress, host: Option<String>, now: MonoTime) {
-        let Some(entry) = self.sources.get(source.0) else { return };
+        let Some(entry) = self.sources.get(&source) else { return };
         let remote = address.at_port(entry.config.port);
         let options = entry.config.options.clone();
         // The line of a single server is its association; a pool's members get numbers of their
@@ -251,7 +299,7 @@ impl System {
     /// A member of a pool that has lost one vote after the other: the pool has others.
     pub(super) fn replace_if_liar(&mut self, now: MonoTime, id: AssociationId) {
         let Some(member) = self.members.get(&id) else { return };
-        let pool = self.sources.get(member.source.0).is_some_and(Source::is_pool);
+        let pool = self.sources.get(&member.source).is_some_and(Source::is_pool);
         if pool && self.is_liar(id, member) && member.disagreements % LOST_VOTES == 0 {
             self.look_up_again(id, now);
         }
@@ -260,7 +308,7 @@ impl System {
     /// Resolves the name behind a member again, if it has one.
     pub(super) fn look_up_again(&mut self, id: AssociationId, now: MonoTime) {
         let Some(member) = self.members.get(&id) else { return };
-        if let Some(source) = self.sources.get_mut(member.source.0)
+        if let Some(source) = self.sources.get_mut(&member.source)
             && source.name().is_some()
             && matches!(source.resolution, Resolution::Settled | Resolution::Due(..))
         {
@@ -273,7 +321,7 @@ impl System {
         loop {
             self.next_id = self.next_id.wrapping_add(1);
             let taken =
-                |id| self.members.contains_key(&id) || self.sources.iter().any(|source| source.id == id);
+                |id| self.members.contains_key(&id) || self.sources.values().any(|source| source.id == id);
             if let Some(id) = AssociationId::new(self.next_id).filter(|id| !taken(*id)) {
                 return id;
             }
@@ -284,4 +332,104 @@ impl System {
 /// Whether an association does not answer, or has been sent away.
 fn is_useless(association: &Association) -> bool {
     association.state().reach().is_unreachable() || association.next_timeout().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::system::{ClockStart, Family, SystemConfig};
+    use crate::time::{Frequency, NtpTimestamp, Precision, Reading};
+    use crate::wire::{ReferenceId, Stratum};
+    use alloc::sync::Arc;
+
+    #[derive(Debug)]
+    struct Fixed;
+    impl crate::random::Rng for Fixed {
+        fn next_u64(&mut self) -> u64 {
+            1 << 50
+        }
+    }
+
+    fn server(last: u8) -> SourceConfig {
+        SourceConfig {
+            kind: SourceKind::Server(Target::Address([192, 0, 2, last].into())),
+            port: 123,
+            family: Family::Any,
+            options: crate::association::AssociationOptions::default(),
+        }
+    }
+
+    fn local_clock() -> SourceConfig {
+        let kind = SourceKind::LocalClock {
+            unit: 0,
+            stratum: Stratum::new(5),
+            reference_id: ReferenceId::from_bytes(*b"LOCL"),
+        };
+        SourceConfig { kind, ..server(0) }
+    }
+
+    fn system(sources: Vec<SourceConfig>) -> System {
+        let config = SystemConfig {
+            sources,
+            discipline: crate::discipline::DisciplineConfig::default(),
+            selection: crate::select::SelectionConfig::default(),
+            leap_table: None,
+            keys: Arc::default(),
+            precision: Precision::new(-20),
+        };
+        let start = ClockStart {
+            reading: Reading { mono: MonoTime::ZERO, system: NtpTimestamp::from_bits(1 << 63) },
+            timescale: crate::discipline::Timescale::Kept,
+            frequency: Frequency::ZERO,
+            drift: None,
+            memory: None,
+        };
+        System::new(config, start, Box::new(Fixed))
+    }
+
+    #[test]
+    fn a_new_configuration_leaves_alone_what_is_the_same() {
+        let mut system = system(vec![server(1), server(2), server(2)]);
+        let before: Vec<AssociationId> = system.members.keys().copied().collect();
+        system.handle_timeout(MonoTime::from_nanos(1_000_000_000));
+        while system.poll_action().is_some() {}
+        let changes = system.set_sources(MonoTime::from_nanos(2_000_000_000), vec![server(3), server(2)]);
+        assert_eq!(changes, SourceChanges { kept: 1, added: 1, removed: 2 });
+        let kept = system.members.keys().filter(|id| before.contains(id)).count();
+        assert_eq!((kept, system.members.len()), (1, 2));
+        let closed =
+            std::iter::from_fn(|| system.poll_action()).filter(|action| matches!(action, Action::Close(_)));
+        assert_eq!(closed.count(), 2);
+        // Whoever has another option is somebody else.
+        let mut other = server(2);
+        other.options.prefer = true;
+        let changes = system.set_sources(MonoTime::from_nanos(3_000_000_000), vec![other]);
+        assert_eq!(changes, SourceChanges { kept: 0, added: 1, removed: 2 });
+    }
+
+    #[test]
+    fn a_local_clock_that_is_gone_does_not_lead() {
+        let mut system = system(vec![local_clock()]);
+        let at = |seconds: u64| MonoTime::from_nanos(seconds * 1_000_000_000);
+        system.handle_timeout(at(1));
+        assert!(system.reference.is_synchronized());
+        system.set_sources(at(2), vec![server(1)]);
+        assert!(!system.reference.is_synchronized());
+    }
+
+    #[test]
+    fn a_resolver_that_answers_for_a_source_that_is_gone_is_not_heard() {
+        let named = |name: &str| SourceConfig { kind: SourceKind::Pool(name.to_owned()), ..server(0) };
+        let mut system = system(vec![named("a")]);
+        system.handle_timeout(MonoTime::ZERO);
+        let Some(Action::Resolve { source, .. }) = std::iter::from_fn(|| system.poll_action())
+            .find(|action| matches!(action, Action::Resolve { .. }))
+        else {
+            unreachable!()
+        };
+        system.set_sources(MonoTime::ZERO, vec![named("b")]);
+        let address: std::net::IpAddr = [192, 0, 2, 9].into();
+        system.handle_resolved(MonoTime::ZERO, source, Ok(vec![address.into()]));
+        assert!(system.members.is_empty());
+    }
 }

@@ -4,19 +4,17 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
-use ntp_conf::directive::{Directive, Switch, interpret};
-use ntp_conf::{Document, Severity};
 use ntp_proto::control::{Asker, Configure, Identity, InterfaceRow, Lists, Reaction, Statistics, respond};
 use ntp_proto::server::{Outcome, Restrictions, Rule};
 use ntp_proto::time::MonoTime;
 use tracing::{info, warn};
 
 use super::Driver;
-use crate::clock::ClockError;
+use crate::clock::{self, ClockError};
 use crate::config;
 
-/// Lines that are taken by query.
-const LINES_MAX: usize = 1000;
+/// How much of a line that came by query is logged.
+const SHOWN_MAX: usize = 200;
 
 /// ntpd's numbers for kinds of addresses: wildcard, loopback, IPv6 (`INT_WILDCARD`, `INT_LOOPBACK`, `INT_UP`).
 const UP: u16 = 0x01;
@@ -144,56 +142,15 @@ impl Driver {
 
     /// The same for whoever may.
     pub(super) fn put_in_force(&mut self, text: &str, who: &str) -> Result<String, String> {
-        if let Err(reason) = self.judge(text) {
-            warn!("{who} is refused {:?}: {reason}", text.escape_debug().to_string());
+        let shown = || text.chars().take(SHOWN_MAX).collect::<String>().escape_debug().to_string();
+        let now = clock::now().map_err(|error| format!("column 0 {error}"))?;
+        let snapshot = self.system.snapshot(now);
+        if let Err(reason) = self.lines.take(text, &snapshot) {
+            warn!("{who} is refused {:?}: {reason}", shown());
             return Err(reason);
         }
-        info!("{who} puts in force: {}", text.escape_debug());
-        self.lines.push(text.to_owned());
-        self.reload();
+        info!("{who} puts in force: {}", shown());
+        self.reload(now);
         Ok(SUCCEEDED.to_owned())
-    }
-
-    /// Whether a line can be put in force while the daemon runs; the reason why not names the column as ntpd does.
-    fn judge(&self, text: &str) -> Result<(), String> {
-        if self.lines.len() >= LINES_MAX {
-            return Err(format!(
-                "column 0 {LINES_MAX} lines are in force by query: write this one into ntp.conf"
-            ));
-        }
-        if text.contains(['\n', '\r']) {
-            return Err("column 0 syntax error, one line at a time".to_owned());
-        }
-        let document = Document::parse(text.as_bytes());
-        let Some(line) = document.line(0) else {
-            return Err("column 0 syntax error, an empty line".to_owned());
-        };
-        let meaning = interpret("query", 1, &line);
-        if let Some(error) = meaning.diagnostics.iter().find(|found| found.severity == Severity::Error) {
-            return Err(format!("column {} syntax error, {}", error.location.column - 1, error.message));
-        }
-        let word = line.keyword().unwrap_or_default();
-        match meaning.directive {
-            Some(
-                Directive::Restrict(_)
-                | Directive::Limit(_)
-                | Directive::Interface(_)
-                | Directive::TrustedKeys(_),
-            ) => Ok(()),
-            Some(Directive::Switch(switches))
-                if switches
-                    .iter()
-                    .all(|(switch, _)| matches!(switch, Switch::Monitor | Switch::Statistics)) =>
-            {
-                Ok(())
-            }
-            // Files are written where only whoever may write ntp.conf says.
-            Some(
-                Directive::StatisticsFolder(_) | Directive::Statistics(_) | Directive::FileGeneration(_),
-            ) => Err(format!("column 0 `{word}` is not taken by query: write it into ntp.conf, and reload")),
-            Some(_) => Err(format!("column 0 `{word}` holds from a restart on: write it into ntp.conf")),
-            None if line.tokens().is_empty() => Err("column 0 syntax error, an empty line".to_owned()),
-            None => Err(format!("column 0 `{word}` has no effect here")),
-        }
     }
 }

@@ -4,6 +4,7 @@
 //! `serving.rs` answers clients and queries, `local.rs` programs on this machine, `reload.rs` reads the configuration anew.
 
 mod control;
+mod lines;
 mod local;
 mod reload;
 mod serving;
@@ -51,6 +52,7 @@ const LATE: Duration = Duration::from_secs(1);
 /// machine whose network comes late should not wait that long.
 const ADDRESS_INTERVAL: Duration = Duration::from_secs(20);
 
+pub(crate) use lines::Lines;
 pub(crate) use reload::Settled;
 
 /// What the machine and the program are called.
@@ -102,7 +104,7 @@ pub(crate) struct Driver {
     /// The key that changes by query are signed with.
     pub(crate) control_key: Option<KeyId>,
     /// Lines of configuration that came by query.
-    pub(crate) lines: Vec<String>,
+    pub(crate) lines: Lines,
     /// Datagrams and wake-ups, for whoever asks.
     pub(crate) traffic: Traffic,
     /// How often a timer came late.
@@ -166,7 +168,7 @@ impl Driver {
                     self.renew_access();
                 }
                 Wake::Time => {}
-                Wake::Reload => self.reload(),
+                Wake::Reload => self.reload(clock::now()?),
                 Wake::Stop(name) => return self.stop(name),
             }
             let now = self.read_clock()?;

@@ -2,21 +2,22 @@
 
 use std::sync::Arc;
 
-use ntp_conf::directive::{LeapFile, Source, Tinker, Tos};
-use ntp_conf::{Configuration, Placed, Severity, values};
+use ntp_conf::directive::Tinker;
+use ntp_conf::{Configuration, Severity, values};
 use tracing::{error, info, warn};
 
 use super::Driver;
 use crate::config::{self, client_list_size};
 use crate::keys;
+use crate::leap_file::LeapFile;
+use ntp_proto::auth::KeyTable;
+use ntp_proto::system::SourceChanges;
+use ntp_proto::time::MonoTime;
 
 /// What only a restart puts in force.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Settled {
-    sources: Vec<Source>,
     tinkers: Vec<Tinker>,
-    selection: Vec<Tos>,
-    leap_file: Option<LeapFile>,
     drift_file: Option<std::path::PathBuf>,
     threads: ntp_conf::directive::ServerThreads,
     list_size: (usize, Option<usize>),
@@ -25,12 +26,8 @@ pub(crate) struct Settled {
 
 impl Settled {
     pub(crate) fn of(found: &Configuration) -> Self {
-        let value = |file: &Placed<LeapFile>| file.value.clone();
         Self {
-            sources: values(&found.sources),
             tinkers: values(&found.tinkers),
-            selection: values(&found.selection),
-            leap_file: found.leap_file.as_ref().map(value),
             drift_file: found.drift_file.as_ref().map(|file| file.value.clone()),
             threads: found.server_threads,
             list_size: client_list_size(found),
@@ -41,10 +38,7 @@ impl Settled {
     /// What of it differs, in the words of ntp.conf.
     fn differences(&self, other: &Self) -> Vec<&'static str> {
         let pairs = [
-            (self.sources == other.sources, "server"),
             (self.tinkers == other.tinkers, "tinker"),
-            (self.selection == other.selection, "tos"),
-            (self.leap_file == other.leap_file, "leapfile"),
             (self.drift_file == other.drift_file, "driftfile"),
             (self.threads == other.threads, "server-threads"),
             (self.list_size == other.list_size, "mru"),
@@ -56,8 +50,8 @@ impl Settled {
 
 impl Driver {
     /// Reads the configuration anew. If it cannot be read, what was in force stays so.
-    pub(super) fn reload(&mut self) {
-        let (mut found, findings) = match config::load(&self.options.config, &self.lines) {
+    pub(super) fn reload(&mut self, now: MonoTime) {
+        let (mut found, findings) = match config::load(&self.options.config, &self.lines.texts()) {
             Ok(read) => read,
             Err(reason) => {
                 error!("the configuration is not read anew: {reason}");
@@ -81,6 +75,7 @@ impl Driver {
             }
         };
         self.system.set_keys(Arc::clone(&keys));
+        let changes = self.take_sources(&found, &keys, now);
         self.restrictions = values(&found.restrictions);
         let names = config::restricted_names(&self.restrictions);
         self.resolver.look_up_restrictions(&names);
@@ -93,15 +88,36 @@ impl Driver {
         self.system.set_recording(self.statistics.recording());
         self.interfaces = values(&found.interfaces);
         self.listen();
-        let settled = Settled::of(&found);
-        let waiting = self.settled.differences(&settled);
+        let SourceChanges { kept, added, removed } = changes;
+        let sources = format!("sources: {kept} as before, {added} new, {removed} gone");
+        let waiting = self.settled.differences(&Settled::of(&found));
         if waiting.is_empty() {
-            info!("the configuration has been read anew and is in force");
+            info!("the configuration has been read anew and is in force ({sources})");
         } else {
             let lines = waiting.join("`, `");
             warn!(
-                "the configuration has been read anew; what `{lines}` lines say now holds from the next start"
+                "the configuration has been read anew ({sources}); what `{lines}` lines say now holds from the next \
+                 start"
             );
         }
+    }
+
+    /// Whom to ask, and how they vote; those that are the same keep what is known of them.
+    fn take_sources(&mut self, found: &Configuration, keys: &KeyTable, now: MonoTime) -> SourceChanges {
+        let (sources, complaints) = config::sources(found, &self.options, keys);
+        for complaint in complaints {
+            warn!("{complaint}");
+        }
+        self.system.set_selection(now, config::selection(found));
+        let changes = self.system.set_sources(now, sources);
+        let wanted = found.leap_file.as_ref().map(|file| &file.value);
+        self.leap_file.iter_mut().for_each(LeapFile::forget);
+        if !LeapFile::is(self.leap_file.as_ref(), wanted) {
+            self.leap_file = wanted.cloned().map(LeapFile::new);
+            if self.leap_file.is_none() {
+                self.system.set_leap_table(None);
+            }
+        }
+        changes
     }
 }
