@@ -17,6 +17,7 @@ pub mod values;
 mod verify;
 mod why;
 
+pub use command::commands;
 pub use session::run;
 
 /// What `ntpq -pn` prints of a daemon.

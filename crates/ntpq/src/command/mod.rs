@@ -8,6 +8,7 @@ mod peers;
 mod reports;
 mod signed;
 pub(crate) mod table;
+pub use table::commands;
 mod variables;
 
 use std::io::{self, Write};

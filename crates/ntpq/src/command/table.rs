@@ -84,6 +84,11 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     TABLE.iter().flat_map(|entry| entry.names.iter().copied())
 }
 
+/// Every command: its names, what follows them, what it does.
+pub fn commands() -> impl Iterator<Item = (&'static [&'static str], &'static str, &'static str)> {
+    TABLE.iter().map(|entry| (entry.names, entry.usage, entry.meaning))
+}
+
 fn find(name: &str) -> Option<&'static Entry> {
     TABLE.iter().find(|entry| entry.names.contains(&name))
 }
