@@ -1,9 +1,10 @@
-//! Development tasks: `cargo xtask bench | demo | fuzz | sim | test | tidy | dist`.
+//! Development tasks: `cargo xtask bench | demo | dist | e2e | fuzz | sim | test | tidy`.
 #![forbid(unsafe_code)]
 
 mod bench;
 mod demo;
 mod dist;
+mod e2e;
 mod fuzz;
 mod process;
 mod sim;
@@ -24,6 +25,7 @@ sim    run scenarios with our client beside chrony's kind: [SCENARIO..] [--seeds
 test   run every test, and list what was skipped and why
 tidy   check what the compiler does not: dependencies, sizes, stray printing, paths
 dist   build target/dist/ntp_VERSION_ARCH.deb
+e2e    `e2e --packaging [SCENARIO..]`: what apt and systemctl make of it, on Debian machines in containers
 ";
 
 fn main() -> ExitCode {
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         "test" => test::run(&rest),
         "tidy" => tidy::run(),
         "dist" => dist::run(),
+        "e2e" => e2e::run(&rest),
         _ => Err(USAGE.to_owned()),
     };
     match outcome {

@@ -15,7 +15,7 @@ use crate::say;
 /// Files of the repository: where from, where to, mode.
 const FILES: &[(&str, &str, u32)] = &[
     ("config/ntp.conf", "usr/share/ntp/ntp.conf", 0o644),
-    ("config/default-ntp", "etc/default/ntp", 0o644),
+    ("config/default-ntp", "usr/share/ntp/default", 0o644),
     ("config/apparmor-ntpd", "etc/apparmor.d/usr.sbin.ntpd", 0o644),
     ("config/60-ntp.rules", "lib/udev/rules.d/60-ntp.rules", 0o644),
     ("systemd/ntp.service", "lib/systemd/system/ntp.service", 0o644),
@@ -51,7 +51,9 @@ pub(crate) fn run() -> Result<(), String> {
     for (name, folder) in PROGRAMS {
         let installed = stage.join(folder).join(name);
         place(&programs.join(name), &installed, 0o755)?;
-        output(Command::new("strip").args(["--strip-unneeded", "--remove-section=.comment"]).arg(&installed))?;
+        output(
+            Command::new("strip").args(["--strip-unneeded", "--remove-section=.comment"]).arg(&installed),
+        )?;
     }
     manuals::place(&stage, &control::date(moment, "%F")?)?;
     for alias in ALIASES {
@@ -60,7 +62,7 @@ pub(crate) fn run() -> Result<(), String> {
     }
     let architecture = output(Command::new("dpkg").arg("--print-architecture"))?.trim().to_owned();
     control::place(&stage, &architecture, moment)?;
-    let package = dist.join(format!("ntp_{}_{architecture}.deb", env!("CARGO_PKG_VERSION")));
+    let package = package()?;
     let mut build = Command::new("dpkg-deb");
     // Files that are younger than the sources get their age.
     build.env("SOURCE_DATE_EPOCH", moment.to_string());
@@ -69,6 +71,13 @@ pub(crate) fn run() -> Result<(), String> {
     let digest = output(Command::new("sha256sum").arg(&package))?;
     say(digest.trim());
     Ok(())
+}
+
+/// Where the package is, or will be.
+pub(crate) fn package() -> Result<PathBuf, String> {
+    let architecture = output(Command::new("dpkg").arg("--print-architecture"))?;
+    let name = format!("ntp_{}_{}.deb", env!("CARGO_PKG_VERSION"), architecture.trim());
+    Ok(target().join("dist").join(name))
 }
 
 /// Builds the programs, without the names of folders of this machine in them; where they are.

@@ -1,0 +1,12 @@
+printf 'driftfile /var/lib/ntp/ntp.drift\nsevrer 192.0.2.1\n' >/etc/ntp.conf
+without_clock
+# The installation ends well; the service does not run, and says which line it is.
+install_ours
+fails_with 3 systemctl is-active ntp
+fails_with 1 systemctl restart ntp
+journalctl -u ntp --no-pager | grep '/etc/ntp.conf:2'
+fails_with 1 ntpctl check
+ntpctl check | grep 'sevrer' || ntpctl check 2>&1 | grep 'sevrer'
+sed -i s/sevrer/server/ /etc/ntp.conf
+systemctl restart ntp
+systemctl is-active ntp

@@ -1,0 +1,27 @@
+#with ntpsec
+echo 'server 192.0.2.7 iburst # ours' >>/etc/ntpsec/ntp.conf
+echo 'keys /etc/ntpsec/ntp.keys' >>/etc/ntpsec/ntp.conf
+echo '1 AES 0123456789abcdef0123456789abcdef' >/etc/ntpsec/ntp.keys
+echo '-12.345' >/var/lib/ntpsec/ntp.drift
+systemctl enable ntpsec
+ls -l /etc/systemd/system/ntp.service /etc/systemd/system/ntpd.service
+without_clock
+install_ours
+dpkg-query -W -f '${Status}\n' ntp | grep -x 'install ok installed'
+grep -x 'server 192.0.2.7 iburst # ours' /etc/ntp.conf
+grep -x 'driftfile /var/lib/ntp/ntp.drift' /etc/ntp.conf
+grep -x 'keys /etc/ntp.keys' /etc/ntp.conf
+test "$(stat -c '%U %G %a' /etc/ntp.keys)" = 'root ntp 640'
+test "$(cat /var/lib/ntp/ntp.drift)" = -12.345
+test "$(stat -c %U /var/lib/ntp/ntp.drift)" = ntp
+for name in ntp ntpd ntpsec; do systemctl is-active $name; done
+test "$(systemctl show -P FragmentPath ntpsec)" = /lib/systemd/system/ntp.service
+test "$(systemctl show -P FragmentPath ntpd)" = /lib/systemd/system/ntp.service
+systemctl is-enabled ntp
+# Its profile for /usr/sbin/ntpd is replaced by ours, and stays when the rest goes.
+grep -q 'the unit.s sandbox confines' /etc/apparmor.d/usr.sbin.ntpd
+dpkg --purge ntpsec
+systemctl is-active ntp
+systemctl is-enabled ntp
+test -f /etc/apparmor.d/usr.sbin.ntpd
+ntpq -c 'rv 0 version' | grep 'ntpd 5'
