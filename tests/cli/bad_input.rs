@@ -164,7 +164,7 @@ fn a_file_that_may_not_be_read_is_named() {
         (as_nobody("ntpctl", &["add-server", "192.0.2.1", "--no-restart"]), 2),
     ] {
         assert_eq!(outcome.status, status, "{}", outcome.both());
-        assert!(outcome.stderr.contains("it may not be read by this user"), "{}", outcome.both());
+        assert!(outcome.stderr.contains("user nobody may not read it (`chgrp`"), "{}", outcome.both());
     }
 }
 

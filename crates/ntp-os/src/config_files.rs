@@ -4,6 +4,8 @@ use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+use nix::unistd::{Uid, User};
+
 /// A file and its bytes.
 pub type Content = (PathBuf, Vec<u8>);
 
@@ -15,8 +17,8 @@ pub enum ReadError {
     #[error("there is no such file")]
     Missing,
     /// It may not be read.
-    #[error("it may not be read by this user")]
-    Forbidden,
+    #[error("{0} may not read it (`chgrp` and `chmod g+r` let its group)")]
+    Forbidden(String),
     /// It is a device, a pipe or a socket.
     #[error("it is not a file")]
     NotFile,
@@ -43,11 +45,20 @@ impl From<io::Error> for ReadError {
         if error.kind() == io::ErrorKind::NotFound {
             Self::Missing
         } else if error.kind() == io::ErrorKind::PermissionDenied {
-            Self::Forbidden
+            Self::Forbidden(whoami())
         } else {
             Self::Other(error)
         }
     }
+}
+
+/// The user of this process, as a sentence begins with it.
+fn whoami() -> String {
+    let user = Uid::effective();
+    User::from_uid(user)
+        .ok()
+        .flatten()
+        .map_or_else(|| format!("user {user}"), |found| format!("user {}", found.name))
 }
 
 /// The file at `path`; or, if it is a directory, every `*.conf` in it in the order of their names.

@@ -8,6 +8,7 @@ apt-get install -y --reinstall --no-install-recommends /e2e/ntp.deb
 systemctl restart ntp
 systemctl reload ntp
 md5sum -c before
+test "$(stat -c %U:%G /etc/ntp.conf)" = root:ntp
 test "$(stat -c %a /etc/ntp.conf)" = 640
 apt-get remove -y ntp
 md5sum -c before

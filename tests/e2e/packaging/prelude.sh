@@ -41,3 +41,21 @@ fails_with() {
 }
 
 follows() { ntpq -pn | grep -q "^\*$1 "; }
+
+# What a package brings and needs, as apt counts it.
+closure() {
+    apt-cache depends --recurse --installed --no-recommends --no-suggests --no-conflicts --no-breaks \
+        --no-replaces --no-enhances "$1" | grep '^[a-z0-9]' | sort -u
+}
+
+# How open its unit leaves the machine (10 is everything), its size, and what it depends on.
+show_beside() {
+    unit=$1
+    package=$2
+    score=$(systemd-analyze security --offline=yes "/lib/systemd/system/$unit" | sed -n 's/.*level.*: \([0-9.]*\) .*/\1/p')
+    size=$(dpkg-query -W -f '${Installed-Size}' "$package")
+    needed=$(closure "$package" | wc -l)
+    all=$(closure "$package" | xargs dpkg-query -W -f '${Installed-Size}\n' | awk '{ kb += $1 } END { print kb }')
+    echo "SHOW $package: security $score offline; $size kB installed, with all it needs $all kB in $needed packages"
+    echo "SHOW   depends: $(dpkg-query -W -f '${Depends}' "$package")"
+}

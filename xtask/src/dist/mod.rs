@@ -84,10 +84,10 @@ pub(crate) fn package() -> Result<PathBuf, String> {
 fn compile() -> Result<PathBuf, String> {
     let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")));
-    let mut flags = format!("--remap-path-prefix={}=/ntp", root().display());
-    if let Some(home) = home {
-        flags.push_str(&format!("\u{1f}--remap-path-prefix={}=/cargo", home.display()));
-    }
+    let rename = |folder: &Path, name: &str| format!("--remap-path-prefix={}={name}", folder.display());
+    let here = rename(&root(), "/ntp");
+    // The separator that cargo asks for: folders may have spaces in their names.
+    let flags = home.map_or_else(|| here.clone(), |home| format!("{here}\u{1f}{}", rename(&home, "/cargo")));
     let folder = target().join("dist/build");
     let mut build = cargo();
     build.env("CARGO_ENCODED_RUSTFLAGS", flags).env("CARGO_TARGET_DIR", &folder);

@@ -16,7 +16,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("ntpd", &["ntp-conf", "ntp-os", "ntp-proto"]),
     ("ntpq", &["ntp-conf", "ntp-os", "ntp-proto"]),
     ("ntpctl", &["ntp-conf", "ntp-os", "ntp-proto", "ntp-sim", "ntpd", "ntpq"]),
-    ("xtask", &[]),
+    // For the manual pages and completions of the package.
+    ("xtask", &["ntp-conf", "ntpctl", "ntpd", "ntpq"]),
 ];
 
 /// The crates that do no input or output, and what would let them.
