@@ -1,7 +1,7 @@
 //! The command line: classic ntpd's letters keep their meaning.
 
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{ArgAction, Parser};
 use ntp_conf::directive::{InterfaceAction, InterfaceRule, InterfaceTarget};
@@ -65,6 +65,12 @@ pub struct Options {
     /// Answer programs on this machine there, in JSON, instead of at /run/ntp/control.sock
     #[arg(long = "control-socket", value_name = "PATH")]
     pub control_socket: Option<PathBuf>,
+    /// Keep access to all files and system calls: to find out whether the sandbox is in the way
+    #[arg(long = "no-sandbox")]
+    pub no_sandbox: bool,
+    /// Once the port is open, become this user, who keeps the right to set the clock
+    #[arg(short = 'u', long = "user", value_name = "USER[:GROUP]")]
+    pub user: Option<String>,
     /// Where the program was started: names in files are relative to it, whenever they are read
     #[arg(skip)]
     pub(crate) folder: PathBuf,
@@ -80,14 +86,22 @@ pub struct Options {
 }
 
 const AFTER_HELP: &str = "\
-Classic ntpd's -a -i -L -N -u -U are taken too, and nothing follows from them.
+Classic ntpd's -a -i -L -N -U are taken too, and nothing follows from them.
 SIGHUP reads the configuration anew: who may ask, the keys and where to listen, without a pause.
 SIGTERM and SIGINT end it cleanly. With -q it gives up after a minute.
 
 Exit status: 0 ended as asked, 1 usage or configuration, 2 could not listen, \
 3 clock control refused, 4 clock beyond the panic threshold, 5 no time obtained (-q).";
 
+/// In the unit's runtime directory.
+const CONTROL_SOCKET: &str = "/run/ntp/control.sock";
+
 impl Options {
+    /// Where programs on this machine ask.
+    pub(crate) fn control_socket(&self) -> &Path {
+        self.control_socket.as_deref().unwrap_or_else(|| Path::new(CONTROL_SOCKET))
+    }
+
     /// Adds to a configuration what the command line says beside it.
     pub(crate) fn complete(&self, found: &mut Configuration) {
         let at = At { file: 0, line: 0 };
@@ -114,6 +128,9 @@ impl Options {
         if let Some(folder) = &self.statistics {
             found.statistics.folder = Some(folder.clone());
         }
+        if let Some(file) = &mut found.keys {
+            file.value = self.folder.join(&file.value);
+        }
         if let Some(file) = &mut found.leap_file {
             file.value.path = self.folder.join(&file.value.path).display().to_string();
         }
@@ -135,8 +152,6 @@ pub struct Ignored {
     no_virtual: bool,
     #[arg(short = 'N', hide = true)]
     nice: bool,
-    #[arg(short = 'u', hide = true, value_name = "USER")]
-    user: Option<String>,
     #[arg(short = 'U', hide = true, value_name = "SECONDS")]
     update: Option<String>,
 }
@@ -149,7 +164,6 @@ impl Ignored {
             ("-i", self.jail.is_some()),
             ("-L", self.no_virtual),
             ("-N", self.nice),
-            ("-u", self.user.is_some()),
             ("-U", self.update.is_some()),
         ]
         .into_iter()
@@ -243,6 +257,6 @@ mod tests {
         assert_eq!(options.ignored.given(), ["-N"]);
         let all = "ntpd -4 -c f -d -f d -g -I eth0 -i /j -k k -L -l log -n -N -p pid -q -s s -t 1 -u ntp:ntp -U 5 -x";
         let options = Options::try_parse_from(all.split(' ')).unwrap();
-        assert_eq!(options.ignored.given().len(), 5);
+        assert_eq!(options.ignored.given().len(), 4);
     }
 }

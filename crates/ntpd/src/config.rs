@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use ntp_conf::directive::{
     self, AddressFamily, Fudge, Limit, Mru, Restrict, RestrictTarget, Role, Source, Tinker, Tos,
 };
 use ntp_conf::{Configuration, Diagnostic, FILE_LEN_MAX, LoadError, Placed, Severity};
+use ntp_os::sandbox;
 use ntp_proto::association::AssociationOptions;
 use ntp_proto::auth::{KeyId, KeyTable};
 use ntp_proto::discipline::DisciplineConfig;
@@ -39,6 +40,9 @@ pub(crate) enum ConfigError {
     /// The path is a directory.
     #[error("{0}: is a directory; name the file in it")]
     Directory(String),
+    /// It needs a file that this process can no longer reach.
+    #[error("{} lies outside the folders that ntpd confined itself to when it started; restart it", .0.display())]
+    Beyond(PathBuf),
     /// There are errors in it, and nothing is left to do.
     #[error("{path}: has {errors} errors and names no usable server; mend them and start again")]
     Useless { path: String, errors: usize },
@@ -51,7 +55,11 @@ pub(crate) fn load(path: &Path, lines: &[String]) -> Result<(Configuration, Vec<
     if path.is_dir() {
         return Err(ConfigError::Directory(name));
     }
+    let mut beyond = None;
     let mut loader = |wanted: &Path| {
+        if sandbox::is_beyond(wanted) {
+            beyond = Some(wanted.to_path_buf());
+        }
         let mut files = load_files(wanted, FILE_LEN_MAX)?;
         if let ([main], true) = (&mut files[..], wanted == path && !lines.is_empty()) {
             main.content.push(b'\n');
@@ -59,7 +67,11 @@ pub(crate) fn load(path: &Path, lines: &[String]) -> Result<(Configuration, Vec<
         }
         Ok(files)
     };
-    ntp_conf::read(path, &mut loader).map_err(|reason| ConfigError::Unreadable { path: name, reason })
+    let read = ntp_conf::read(path, &mut loader);
+    match beyond {
+        Some(path) => Err(ConfigError::Beyond(path)),
+        None => read.map_err(|reason| ConfigError::Unreadable { path: name, reason }),
+    }
 }
 
 /// Whether anything is left to do in spite of the errors.

@@ -14,6 +14,7 @@ mod local;
 mod log;
 mod net;
 mod resolver;
+pub mod sandbox;
 mod serve;
 mod start;
 mod statefiles;

@@ -12,6 +12,7 @@ use ntp_conf::{At, Diagnostic, Placed, Severity, values};
 use ntp_os::memory;
 use ntp_os::notify::Notifier;
 use ntp_os::udp::Socket;
+use ntp_os::user::AccountError;
 use ntp_proto::auth::KeyTable;
 use ntp_proto::control::{Gate, Traffic};
 use ntp_proto::random::Rng;
@@ -30,6 +31,7 @@ use crate::local::LocalSocket;
 use crate::log::{self, Destination};
 use crate::net::{self, ListenError, Sockets};
 use crate::resolver::Resolver;
+use crate::sandbox::{self, Confined};
 use crate::serve::{Service, ServicePlan};
 use crate::statefiles;
 use crate::statistics::StatisticsFiles;
@@ -49,6 +51,8 @@ enum StartError {
     Listen(#[from] ListenError),
     #[error(transparent)]
     Clock(#[from] ClockError),
+    #[error("-u: {0}")]
+    Account(#[from] AccountError),
     #[error("{what}: {source}")]
     Io { what: String, source: io::Error },
 }
@@ -56,7 +60,7 @@ enum StartError {
 impl StartError {
     const fn exit(&self) -> Exit {
         match self {
-            Self::Config(_) | Self::Io { .. } => Exit::Usage,
+            Self::Config(_) | Self::Account(_) | Self::Io { .. } => Exit::Usage,
             Self::Listen(_) => Exit::Bind,
             Self::Clock(_) => Exit::ClockRefused,
         }
@@ -143,6 +147,8 @@ fn listen(
 }
 
 fn launch(options: &Options, mut prepared: Prepared) -> Result<Exit, StartError> {
+    let needs = sandbox::needs(&prepared.found, &prepared.options);
+    let account = sandbox::account(options)?;
     let background = !(options.foreground || options.debug > 0 || options.quit);
     // Opened while a person still sees what goes wrong, and before the working directory changes.
     let mut log_file = options.log_file.as_deref().map(|path| named(path, log::open(path))).transpose()?;
@@ -179,14 +185,18 @@ fn launch(options: &Options, mut prepared: Prepared) -> Result<Exit, StartError>
     info!("ntpd {} starts with {}", env!("CARGO_PKG_VERSION"), options.config.display());
     log_findings(&prepared);
     for letter in options.ignored.given() {
-        // Whoever asks to drop privileges or to check keys must know that it does not happen.
-        if ["-u", "-i"].contains(&letter) {
-            warn!("option {letter} is not acted on: run under the unit, which has a user and a sandbox");
+        // Whoever asks for a jail must know that there is none, and what there is.
+        if letter == "-i" {
+            warn!("option {letter} is not acted on: the daemon confines itself to its own folders");
         } else {
             debug!("option {letter} is accepted, and nothing follows from it");
         }
     }
-    let outcome = run_loop(prepared);
+    if let Some(account) = account {
+        account.become_it()?;
+    }
+    let confined = if options.no_sandbox { sandbox::waive() } else { sandbox::enter(needs) };
+    let outcome = run_loop(prepared, &confined);
     if let Err(error) = &outcome {
         // Standard error may be gone by now.
         error!("{error}");
@@ -194,7 +204,8 @@ fn launch(options: &Options, mut prepared: Prepared) -> Result<Exit, StartError>
     outcome
 }
 
-fn run_loop(prepared: Prepared) -> Result<Exit, StartError> {
+/// What happens behind the gate.
+fn run_loop(prepared: Prepared, _confined: &Confined) -> Result<Exit, StartError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(4)
@@ -275,16 +286,12 @@ fn drive(prepared: Prepared) -> Result<Driver, StartError> {
     })
 }
 
-/// Where the unit's runtime directory is.
-const CONTROL_SOCKET: &str = "/run/ntp/control.sock";
-
 /// The socket for programs on this machine. Without the folder of the unit there is none, unless it was asked for.
 fn local_socket(options: &Options) -> Option<LocalSocket> {
     if options.quit {
         return None;
     }
-    let usual = Path::new(CONTROL_SOCKET);
-    let path = options.control_socket.as_deref().unwrap_or(usual);
+    let path = options.control_socket();
     match LocalSocket::open(path) {
         Ok(socket) => Some(socket),
         Err(reason) if options.control_socket.is_none() => {
@@ -392,7 +399,11 @@ fn complain(error: &StartError) {
                  without adjusting the clock: ntpd --clock=none. To adjust it, start as root."
             )
         }
-        StartError::Config(_) | StartError::Listen(_) | StartError::Clock(_) | StartError::Io { .. } => {
+        StartError::Config(_)
+        | StartError::Listen(_)
+        | StartError::Clock(_)
+        | StartError::Account(_)
+        | StartError::Io { .. } => {
             writeln!(stderr, "ntpd: {error}")
         }
     };

@@ -6,3 +6,4 @@ pub(crate) mod mmsg;
 pub(crate) mod names;
 pub(crate) mod terminal;
 pub(crate) mod timex;
+pub(crate) mod trap;

@@ -7,9 +7,10 @@ use ntp_conf::{Configuration, Severity, values};
 use tracing::{error, info, warn};
 
 use super::Driver;
-use crate::config::{self, client_list_size};
+use crate::config::{self, ConfigError, client_list_size};
 use crate::keys;
 use crate::leap_file::LeapFile;
+use crate::sandbox;
 use ntp_proto::auth::KeyTable;
 use ntp_proto::system::SourceChanges;
 use ntp_proto::time::MonoTime;
@@ -62,6 +63,10 @@ impl Driver {
             warn!("{finding}");
         }
         self.options.complete(&mut found);
+        if let Some(path) = sandbox::first_beyond(&found, &self.options) {
+            error!("the configuration is not read anew: {}", ConfigError::Beyond(path));
+            return;
+        }
         let keys = match keys::load(&found) {
             Ok((keys, complaints)) => {
                 for complaint in complaints {

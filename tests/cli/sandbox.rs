@@ -1,0 +1,210 @@
+//! What is left to ntpd once it runs: its own folders, its own calls, and words for a configuration that wants more.
+#![expect(clippy::unwrap_used, reason = "helpers of tests, where a failure is a failed test")]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use ntp_tests::{Daemon, free_port, is_root, ours, run, skip, until, without_clock};
+
+/// A place that the daemon is told of, one that it is not, and a copy of the helper that anybody may run.
+struct Place {
+    folder: tempfile::TempDir,
+    conf: PathBuf,
+}
+
+impl Place {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["etc", "state", "elsewhere"] {
+            fs::create_dir(folder.path().join(name)).unwrap();
+            fs::set_permissions(folder.path().join(name), fs::Permissions::from_mode(0o777)).unwrap();
+            let file = folder.path().join(name).join("file");
+            fs::write(&file, "\n").unwrap();
+            fs::set_permissions(file, fs::Permissions::from_mode(0o666)).unwrap();
+        }
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let conf = folder.path().join("etc/ntp.conf");
+        let state = folder.path().join("state/ntp.drift");
+        fs::write(&conf, format!("server 127.0.0.9\ndriftfile {}\n", state.display())).unwrap();
+        // By another process: a test that forks beside this one would keep the copy open, and busy.
+        assert_eq!(run(Command::new("cp").arg(ours("confined")).arg(folder.path())).status, 0);
+        Self { folder, conf }
+    }
+
+    fn file(&self, name: &str) -> String {
+        self.folder.path().join(name).display().to_string()
+    }
+
+    /// Whether the helper can do it, as the user that the unit would have it run as.
+    fn can(&self, config: &Path, attempt: &[&str]) -> bool {
+        let helper = self.folder.path().join("confined");
+        let mut command = if is_root() {
+            let mut command = Command::new("setpriv");
+            command.args(["--reuid=nobody", "--regid=nogroup", "--clear-groups", "--bounding-set", "-all"]);
+            command.args(["--inh-caps", "-all"]).arg(helper);
+            command
+        } else {
+            Command::new(helper)
+        };
+        let outcome = run(command.arg(config).args(attempt));
+        assert!([0, 13, -1].contains(&outcome.status), "{attempt:?}: {}", outcome.both());
+        outcome.status == 0
+    }
+}
+
+/// Whether this kernel confines files at all.
+fn has_landlock(place: &Place) -> bool {
+    let there = !place.can(&place.conf, &["read", &place.file("elsewhere/file")]);
+    if !there {
+        skip("what_lies_outside_the_folders_is_out_of_reach", "this kernel has no Landlock");
+    }
+    there
+}
+
+#[test]
+fn what_the_daemon_does_is_possible_and_nothing_else() {
+    let place = Place::new();
+    let landlock = has_landlock(&place);
+    let free = Path::new("free");
+    let own = place.file("state/file");
+    for attempt in [
+        &["read", "/etc/hosts"][..],
+        &["read", &place.file("etc/file")],
+        &["write", &own],
+        &["thread"],
+        &["udp"],
+        &["resolve", "localhost"],
+        &["rename", &own],
+        &["remove", &place.file("state/file.new")],
+    ] {
+        assert!(place.can(&place.conf, attempt), "{attempt:?}");
+    }
+    // Everybody on this machine may do these, but for what the daemon gave up.
+    for attempt in [&["exec", "/bin/true"][..], &["command", "/bin/true"], &["clock"], &["signal"]] {
+        assert!(place.can(free, attempt), "{attempt:?}");
+        assert!(!place.can(&place.conf, attempt), "{attempt:?}");
+    }
+    let elsewhere = place.file("elsewhere/file");
+    for attempt in [
+        &["read", &elsewhere][..],
+        &["write", &elsewhere],
+        &["write", &place.file("etc/file")],
+        &["write", &place.file("elsewhere/new")],
+        &["read", "/proc/self/maps"],
+        &["tcp", "127.0.0.1:9"],
+        &["rename", &elsewhere],
+    ] {
+        assert!(place.can(free, attempt), "{attempt:?}");
+        assert!(!landlock || !place.can(&place.conf, attempt), "{attempt:?}");
+    }
+    // Nor what the unit's user may not do anyway.
+    for attempt in [&["read", "/etc/shadow"][..], &["raw"], &["packet"], &["root", "/"]] {
+        assert!(!place.can(&place.conf, attempt), "{attempt:?}");
+    }
+}
+
+/// A daemon with its log, which reads its configuration anew when it is told to.
+struct Running {
+    daemon: Daemon,
+    log: PathBuf,
+    pid: String,
+}
+
+impl Running {
+    fn start(place: &Place, more: &[&str]) -> Self {
+        let log = place.folder.path().join("log");
+        let port = free_port().to_string();
+        let conf = place.conf.display().to_string();
+        let arguments = [&["-n", "--clock=none", "--port", &port, "-c", &conf][..], more].concat();
+        let daemon = Daemon::start(None, &ours("ntpd"), &arguments, &log);
+        let pid = daemon.id().to_string();
+        let running = Self { daemon, log, pid };
+        running.says("confined");
+        running
+    }
+
+    fn says(&self, words: &str) {
+        let found = || fs::read_to_string(&self.log).unwrap().contains(words);
+        assert!(until(Duration::from_secs(10), found), "{words}: {}", fs::read_to_string(&self.log).unwrap());
+    }
+
+    fn reload(&self) {
+        assert_eq!(run(Command::new("kill").args(["-HUP", &self.pid])).status, 0);
+    }
+}
+
+#[test]
+fn a_configuration_that_wants_more_is_refused_with_a_word_and_the_old_one_stays() {
+    let place = Place::new();
+    if !has_landlock(&place) {
+        return;
+    }
+    let mut running = Running::start(&place, &[]);
+    let status = fs::read_to_string(format!("/proc/{}/status", running.pid)).unwrap();
+    assert!(status.contains("Seccomp:\t2\n") && status.contains("NoNewPrivs:\t1\n"), "{status}");
+    let before = fs::read_to_string(&place.conf).unwrap();
+    let (statistics, more) = (place.file("elsewhere"), place.file("elsewhere/more.conf"));
+    fs::write(&more, "server 127.0.0.8\n").unwrap();
+    for (line, named) in [
+        (format!("statsdir {statistics}\nstatistics loopstats\n"), format!("{statistics}/loopstats")),
+        (format!("includefile {more}\n"), more.clone()),
+        (format!("keys {statistics}/keys\n"), format!("{statistics}/keys")),
+    ] {
+        fs::write(&place.conf, format!("{before}{line}")).unwrap();
+        running.reload();
+        running.says(&format!(
+            "the configuration is not read anew: {named} lies outside the folders that ntpd confined itself to when it \
+             started; restart it"
+        ));
+    }
+    // Replaced as editors do it, and within what is there.
+    let edited = place.file("etc/new");
+    fs::write(&edited, format!("{before}keys {}\nserver 127.0.0.7\n", place.file("etc/keys"))).unwrap();
+    fs::write(place.file("etc/keys"), "1 SHA256 0123456789012345678901234567890123456789\n").unwrap();
+    fs::rename(&edited, &place.conf).unwrap();
+    running.reload();
+    running.says("1 as before, 1 new, 0 gone");
+    assert_eq!(running.daemon.terminate(), Some(0));
+}
+
+#[test]
+fn without_the_sandbox_everything_is_within_reach_and_the_log_says_so() {
+    let place = Place::new();
+    let mut running = Running::start(&place, &["--no-sandbox"]);
+    running.says("not confined: --no-sandbox was given");
+    let more = place.file("elsewhere/more.conf");
+    fs::write(&more, "server 127.0.0.8\n").unwrap();
+    let before = fs::read_to_string(&place.conf).unwrap();
+    fs::write(&place.conf, format!("{before}includefile {more}\n")).unwrap();
+    running.reload();
+    running.says("1 as before, 1 new, 0 gone");
+    assert_eq!(running.daemon.terminate(), Some(0));
+}
+
+#[test]
+fn root_becomes_the_user_it_is_told_to_and_keeps_two_rights_at_most() {
+    if !is_root() {
+        return skip(
+            "root_becomes_the_user_it_is_told_to_and_keeps_two_rights_at_most",
+            "becoming another user needs root",
+        );
+    }
+    let place = Place::new();
+    let mut running = Running::start(&place, &["-u", "nobody:nogroup"]);
+    let status = fs::read_to_string(format!("/proc/{}/status", running.pid)).unwrap();
+    let field =
+        |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim().to_owned();
+    assert_eq!(field("Uid:"), "65534\t65534\t65534\t65534");
+    assert_eq!(field("Groups:"), "65534");
+    // Ports below 1024; the right to set the clock is taken from every daemon of a test.
+    assert_eq!(field("CapEff:"), "0000000000000400");
+    assert_eq!(field("CapPrm:"), "0000000000000400");
+    assert_eq!(running.daemon.terminate(), Some(0));
+    let conf = place.conf.display().to_string();
+    let unknown =
+        run(without_clock(&ours("ntpd")).args(["-n", "--clock=none", "-u", "no-such", "-c", &conf]));
+    assert_eq!((unknown.status, unknown.stderr.as_str()), (1, "ntpd: -u: there is no user no-such\n"));
+}
