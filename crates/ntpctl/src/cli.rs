@@ -72,6 +72,8 @@ pub enum Command {
     Restart,
     /// Make a symmetric key, for a `keys` file here and on the other machine
     Keygen(Keygen),
+    /// Take over the servers that DHCP names: for the hooks of DHCP clients
+    Dhcp(Dhcp),
     /// Print the manual page ntp.conf(5), for `man -l -`
     Manual,
     /// Print the completions of a shell
@@ -131,6 +133,7 @@ impl Command {
             | Self::Query(_)
             | Self::Restart
             | Self::Keygen(_)
+            | Self::Dhcp(_)
             | Self::Manual
             | Self::Completions(_)
             | Self::Simulate(_) => return None,
@@ -261,6 +264,26 @@ pub struct Keygen {
     /// The key's number; without it, the first one that is free
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_535))]
     pub number: Option<u32>,
+}
+
+/// `dhcp`
+#[derive(Clone, Debug, Args)]
+pub struct Dhcp {
+    /// The interface, whose servers from before are replaced
+    #[arg(value_name = "INTERFACE", required_unless_present = "networkd")]
+    pub interface: Option<String>,
+    /// Addresses or names; without one the interface's file is removed
+    #[arg(value_name = "SERVER", allow_hyphen_values = true)]
+    pub servers: Vec<String>,
+    /// Instead, take over those of all leases of systemd-networkd, which keeps them there
+    #[arg(long, value_name = "DIR", num_args = 0..=1, default_missing_value = "/run/systemd/netif/leases", conflicts_with = "interface")]
+    pub networkd: Option<PathBuf>,
+    /// Where the files are, which ntp.conf includes
+    #[arg(long, value_name = "DIR", default_value = "/run/ntp-dhcp")]
+    pub folder: PathBuf,
+    /// Leave ntpd alone
+    #[arg(long)]
+    pub no_reload: bool,
 }
 
 /// `enable-server`

@@ -3,7 +3,7 @@
 //! `edit.rs` plans, `change.rs` is the order of events; `file.rs` reads and judges, `apply.rs` writes
 //! and restores, `service.rs` restarts, `verify.rs` asks the daemon whether it works. `check.rs`,
 //! `list.rs`, `explain.rs` and `history.rs` only look, `import/` reads what other daemons left,
-//! `status.rs` and `query.rs` ask over the network. `simulate/` shows beforehand what would become of
+//! `status.rs` and `query.rs` ask over the network, `dhcp.rs` takes over what a network offers. `simulate/` shows beforehand what would become of
 //! a configuration.
 #![forbid(unsafe_code)]
 
@@ -12,6 +12,7 @@ mod apply;
 mod change;
 mod check;
 pub mod cli;
+mod dhcp;
 mod edit;
 pub mod exit;
 mod explain;
@@ -95,6 +96,7 @@ fn obey(command: &Command, settings: &Settings, out: &mut dyn Write) -> Result<E
         Command::Query(request) => query::run(request, context.out),
         Command::Restart => restart(settings, context.out),
         Command::Keygen(request) => keygen::run(request, context.out),
+        Command::Dhcp(request) => dhcp::run(request, settings, context.out),
         Command::Manual => {
             context.out.write_all(ntp_conf::manual(env!("CARGO_PKG_VERSION")).as_bytes())?;
             Ok(Exit::Done)

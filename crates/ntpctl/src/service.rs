@@ -55,6 +55,19 @@ impl Manager {
             Self::None => Err("no service manager was found".to_owned()),
         }
     }
+
+    /// Has the daemon read its configuration anew, if it runs. At boot a hook must not wait for units that wait for
+    /// the network.
+    pub(crate) fn reload(&self) -> Result<(), String> {
+        match self {
+            Self::Systemd { systemctl, unit } => {
+                let words = ["--no-ask-password", "--no-block", "try-reload-or-restart", unit];
+                execute(systemctl, &words).map(|_| ())
+            }
+            Self::Command(_) => self.restart(),
+            Self::None => Ok(()),
+        }
+    }
 }
 
 /// `systemctl restart` can exit 0 although nothing runs, so the unit's state is read as well.

@@ -8,6 +8,10 @@ systemctl start ntp-wait
 systemctl is-active ntp-wait
 systemctl enable ntp-wait
 test -L /etc/systemd/system/time-sync.target.wants/ntp-wait.service
+# Its own walls stand inside those of the unit.
+journalctl -u ntp --no-pager
+journalctl -u ntp --no-pager | grep 'confined to its own folders and calls'
+grep -x 'Seccomp:.*2' /proc/"$(systemctl show -P MainPID ntp)"/status
 # What is left open to the daemon, beside the others; 10 is everything.
 SHOWN=$(systemd-analyze security --no-pager ntp | tail -1)
 echo "SHOW ours, running:$SHOWN"

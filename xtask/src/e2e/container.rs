@@ -49,6 +49,7 @@ mkdir -p /mnt/root/e2e /mnt/root/etc/systemd/system/multi-user.target.wants
 cp "$2/e2e.service" /mnt/root/etc/systemd/system/
 ln -s ../e2e.service /mnt/root/etc/systemd/system/multi-user.target.wants/
 exec timeout "$3" systemd-nspawn --quiet --register=no --keep-unit --private-network \
+    --system-call-filter="landlock_create_ruleset landlock_add_rule landlock_restrict_self" \
     --bind="$2:/e2e" --machine=e2e --directory=/mnt/root --boot
 "#;
 
