@@ -13,6 +13,7 @@ mod loader;
 mod local;
 mod log;
 mod net;
+mod panic_gate;
 mod resolver;
 pub mod sandbox;
 mod serve;

@@ -30,6 +30,7 @@ use crate::leap_file::LeapFile;
 use crate::local::LocalSocket;
 use crate::log::{self, Destination};
 use crate::net::{self, ListenError, Sockets};
+use crate::panic_gate::PanicGate;
 use crate::resolver::Resolver;
 use crate::sandbox::{self, Confined};
 use crate::serve::{Service, ServicePlan};
@@ -78,6 +79,7 @@ struct Prepared {
     sockets: Vec<(SocketAddr, Socket)>,
     options: Options,
     clock: Clock,
+    panic_gate: PanicGate,
 }
 
 impl Prepared {
@@ -110,13 +112,15 @@ fn prepare(options: &Options) -> Result<Prepared, StartError> {
     let mut options = options.clone();
     options.folder = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
     let options = &options;
+    let panic_gate = PanicGate::of(options);
     options.complete(&mut found);
     let resolution = ntp_os::clock::precision().map_err(ClockError::from)?;
     let (keys, mut complaints) = keys::load(&found)
         .unwrap_or_else(|reason| (KeyTable::default(), vec![format!("{reason}: no key is used")]));
     let keys = Arc::new(keys);
     let precision = Precision::covering(resolution);
-    let (config, unusable) = config::system_config(&found, options, precision, &keys);
+    let (mut config, unusable) = config::system_config(&found, options, precision, &keys);
+    config.discipline.allow_first_panic &= panic_gate.remedy().is_none();
     complaints.extend(unusable);
     let clock = Clock::open(options.clock, !config.discipline.disabled)?;
     // Setting the clock once needs no port: it works beside a daemon that only serves.
@@ -125,7 +129,18 @@ fn prepare(options: &Options) -> Result<Prepared, StartError> {
         found.interfaces.clear();
     }
     let (drift_file, options) = (None, options.clone());
-    Ok(Prepared { config, found, findings, complaints, keys, drift_file, sockets, options, clock })
+    Ok(Prepared {
+        config,
+        found,
+        findings,
+        complaints,
+        keys,
+        drift_file,
+        sockets,
+        options,
+        clock,
+        panic_gate,
+    })
 }
 
 /// The listening sockets. Where `interface` lines choose, there may be none yet: addresses can come
@@ -184,6 +199,7 @@ fn launch(options: &Options, mut prepared: Prepared) -> Result<Exit, StartError>
     let _pid_file = pid_file.map(PidFile::write).transpose()?;
     info!("ntpd {} starts with {}", env!("CARGO_PKG_VERSION"), options.config.display());
     log_findings(&prepared);
+    prepared.panic_gate.announce();
     for letter in options.ignored.given() {
         // Whoever asks for a jail must know that there is none, and what there is.
         if letter == "-i" {
@@ -218,7 +234,7 @@ fn run_loop(prepared: Prepared, _confined: &Confined) -> Result<Exit, StartError
 }
 
 fn drive(prepared: Prepared) -> Result<Driver, StartError> {
-    let Prepared { config, found, keys, drift_file, sockets, clock, options, .. } = prepared;
+    let Prepared { config, found, keys, drift_file, sockets, clock, options, panic_gate, .. } = prepared;
     let settled = Settled::of(&found);
     let restrictions = values(&found.restrictions);
     let drift = drift_file.as_deref().and_then(|path| remembered(path, statefiles::read_drift));
@@ -268,6 +284,7 @@ fn drive(prepared: Prepared) -> Result<Driver, StartError> {
         notifier: Notifier::new(std::env::var_os("NOTIFY_SOCKET").as_deref())
             .map_err(io_error("NOTIFY_SOCKET"))?,
         drift_file,
+        panic_gate,
         leap_file,
         statistics,
         local,

@@ -33,6 +33,7 @@ use crate::leap_file::LeapFile;
 use crate::local::{LocalQuestion, LocalSocket};
 use crate::log;
 use crate::net::{Complaints, DATAGRAM_LEN_MAX, Origin, Sockets};
+use crate::panic_gate::PanicGate;
 use crate::resolver::{Answer, Resolver, Subject};
 use crate::serve::{Question, Service};
 use crate::statefiles;
@@ -81,6 +82,7 @@ pub(crate) struct Driver {
     pub(crate) names: Names,
     pub(crate) notifier: Notifier,
     pub(crate) drift_file: Option<PathBuf>,
+    pub(crate) panic_gate: PanicGate,
     pub(crate) leap_file: Option<LeapFile>,
     pub(crate) statistics: StatisticsFiles,
     /// Where programs on this machine ask.
@@ -266,7 +268,7 @@ impl Driver {
                     let now = clock::now()?;
                     self.statistics.write(now, self.system.date(now), &record);
                 }
-                Action::Finish(outcome) => return Ok(Some(finish(outcome))),
+                Action::Finish(outcome) => return Ok(Some(finish(outcome, &self.panic_gate))),
             }
         }
         Ok(None)
@@ -326,8 +328,11 @@ impl Driver {
         }
     }
 
-    fn report(&self, event: &Event) -> Result<(), ClockError> {
+    fn report(&mut self, event: &Event) -> Result<(), ClockError> {
         log::report(event);
+        if matches!(event, Event::Synchronized { .. }) {
+            self.panic_gate.close();
+        }
         let now: MonoTime = clock::now()?;
         let reference = self.system.reference();
         let status = if reference.is_synchronized() {
@@ -366,7 +371,7 @@ fn tell(outcome: &io::Result<()>) {
     }
 }
 
-fn finish(outcome: Outcome) -> Exit {
+fn finish(outcome: Outcome, gate: &PanicGate) -> Exit {
     match outcome {
         Outcome::Set => {
             info!("the clock is set");
@@ -379,8 +384,9 @@ fn finish(outcome: Outcome) -> Exit {
             Exit::NoTime
         }
         Outcome::Panic(by) => {
+            let allow = gate.remedy().unwrap_or_else(|| "allow one such correction with -g".to_owned());
             error!(
-                "the clock is off by {by}, beyond the panic threshold: set it roughly by hand, or allow one such correction with -g"
+                "the clock is off by {by}, beyond the panic threshold: set it roughly by hand, or {allow}"
             );
             Exit::Panic
         }
