@@ -31,7 +31,7 @@ pub use measure::Measured;
 pub use oscillator::Oscillator;
 pub use random::SplitMix;
 pub use report::{Row, table};
-pub use run::{Comparison, compare, ours, ours_after, system_config};
+pub use run::{Comparison, compare, ours, ours_after, restart, system_config};
 pub use scenario::{ClientScenario, Scenario, ScenarioError};
 pub use time::TrueTime;
 pub use what_if::{Point, SourceShare, WhatIf, what_if};

@@ -8,7 +8,7 @@ use ntp_proto::estimator::Memory;
 use ntp_proto::random::Rng as _;
 use ntp_proto::select::SelectionConfig;
 use ntp_proto::system::{ClockStart, Family, SourceConfig, SourceKind, System, SystemConfig, Target};
-use ntp_proto::time::{Frequency, PollExponent, Precision, Reading};
+use ntp_proto::time::{Frequency, PollExponent, Precision};
 
 use crate::baseline::Baseline;
 use crate::measure::{Measured, Meter};
@@ -61,25 +61,29 @@ pub fn ours_after(
     drift: Option<Frequency>,
     memory: Option<Memory>,
 ) -> World<System> {
-    World::new(scenario, seed, |reading| start_system(scenario, seed, config, reading, drift, memory))
+    let (timescale, frequency) = (timescale(scenario), Frequency::ZERO);
+    let drift = drift.or_else(|| scenario.client.drift.map(Frequency::from_ratio));
+    World::new(scenario, seed, |reading| {
+        start_system(seed, config, ClockStart { reading, timescale, frequency, drift, memory })
+    })
 }
 
-fn start_system(
-    scenario: &Scenario,
-    seed: u64,
-    config: SystemConfig,
-    reading: Reading,
-    drift: Option<Frequency>,
-    memory: Option<Memory>,
-) -> System {
-    let kept = scenario.client.kept_timescale;
-    let start = ClockStart {
-        reading,
-        timescale: if kept { Timescale::Kept } else { Timescale::Observed },
-        frequency: Frequency::ZERO,
-        drift: drift.or_else(|| scenario.client.drift.map(Frequency::from_ratio)),
-        memory,
-    };
+/// Our client ends as on SIGTERM, and starts again with the files that it has left: what `systemctl restart` does.
+pub fn restart(world: &mut World<System>, scenario: &Scenario, seed: u64, config: SystemConfig) {
+    let now = world.mono();
+    world.client.shut_down(now);
+    world.perform();
+    let (drift, memory, timescale) = (world.drift, world.memory.clone(), timescale(scenario));
+    world.exchange_client(|reading, frequency| {
+        start_system(seed, config, ClockStart { reading, timescale, frequency, drift, memory })
+    });
+}
+
+const fn timescale(scenario: &Scenario) -> Timescale {
+    if scenario.client.kept_timescale { Timescale::Kept } else { Timescale::Observed }
+}
+
+fn start_system(seed: u64, config: SystemConfig, start: ClockStart) -> System {
     let nonces = SplitMix::new(SplitMix::stream(seed, 5).next_u64());
     System::new(config, start, Box::new(nonces))
 }

@@ -150,6 +150,19 @@ impl<C: Client> World<C> {
         self.run_with(span, |_| ());
     }
 
+    /// Another client starts where the one before has left the clock; what is under way to that one is lost.
+    pub fn exchange_client(&mut self, next: impl FnOnce(Reading, Frequency) -> C) {
+        self.lose_packets();
+        self.client = next(self.oscillator.read(), self.oscillator.correction());
+        self.perform();
+    }
+
+    fn lose_packets(&mut self) {
+        self.happenings.retain(|_, happening| {
+            !matches!(happening, Happening::AtServer { .. } | Happening::AtClient { .. })
+        });
+    }
+
     fn advance(&mut self, to: TrueTime) {
         self.oscillator.advance(to);
         self.now = self.now.max(to);
@@ -316,9 +329,7 @@ impl<C: Client> World<C> {
     /// The machine is suspended: what is under way to it is lost.
     fn sleep(&mut self, length: f64, misjudged: f64) {
         let until = self.now + Duration::from_secs_f64(length);
-        self.happenings.retain(|_, happening| {
-            !matches!(happening, Happening::AtServer { .. } | Happening::AtClient { .. })
-        });
+        self.lose_packets();
         self.oscillator.sleep(until, misjudged);
         self.now = until;
         self.second = until.nanos() / 1_000_000_000;

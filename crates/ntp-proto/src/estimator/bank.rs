@@ -47,6 +47,9 @@ const RATE: usize = 1;
 /// Where the biases begin.
 pub(super) const BIASES: usize = 2;
 
+/// How many standard deviations what is known from elsewhere may lie from what is measured.
+const BELIEVED_MAX: f64 = 4.0;
+
 /// Mean and covariance of (lead, frequency).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Moments {
@@ -271,6 +274,27 @@ impl Bank {
         }
     }
 
+    /// The lead is known from elsewhere, within `deviation`; unless what has been measured speaks against it.
+    pub(super) fn believe_lead(&mut self, mean: f64, deviation: f64) {
+        let moments = self.moments();
+        let spread = (moments.lead_variance + deviation.powi(2)).sqrt();
+        if (mean - moments.lead).abs() > BELIEVED_MAX * spread {
+            return;
+        }
+        for model in 0..MODELS {
+            let variance = *self.covariance_mut(model, LEAD, LEAD) + deviation.powi(2);
+            let innovation = mean - self.means[model * self.dimension + LEAD];
+            let row: Vec<f64> =
+                (0..self.dimension).map(|other| *self.covariance_mut(model, LEAD, other)).collect();
+            for (one, gain) in row.iter().enumerate() {
+                self.means[model * self.dimension + one] += gain / variance * innovation;
+                for (other, covariance) in row.iter().enumerate() {
+                    *self.covariance_mut(model, one, other) -= gain / variance * covariance;
+                }
+            }
+        }
+    }
+
     /// The frequency may be off by `deviation`.
     pub(super) fn widen_rate(&mut self, deviation: f64) {
         self.widen(RATE, deviation);
@@ -293,6 +317,27 @@ impl Bank {
                 *self.covariance_mut(model, other, bias) *= 0.5;
             }
         }
+    }
+
+    /// So much of what was taken for lead is the path's bias.
+    pub(super) fn move_to_bias(&mut self, bias: usize, by: f64) {
+        self.shift_bias(bias, by);
+        self.shift_lead(-by);
+    }
+
+    /// The path's bias is larger by so much than it was taken for.
+    pub(super) fn shift_bias(&mut self, bias: usize, by: f64) {
+        for model in 0..MODELS {
+            self.means[model * self.dimension + bias] += by;
+        }
+    }
+
+    /// Standard deviation of a path's bias.
+    pub(super) fn bias_deviation(&self, bias: usize) -> f64 {
+        let place = bias * self.dimension + bias;
+        let size = self.dimension * self.dimension;
+        let variance = |model: usize| self.covariances[model * size + place] * self.weights[model];
+        (0..MODELS).map(variance).sum::<f64>().max(0.0).sqrt()
     }
 
     /// The mean of a path's bias.

@@ -6,18 +6,22 @@
 //! frequency -12.345678 0.0123
 //! wander 3.2e-9
 //! models 0.1 0.2 0.3 0.2 0.1 0.05 0.03 0.02
-//! path 192.0.2.1 0.0203 0.00104 1.1e-6 0.7 0.03 ...
+//! clock 86400000000000 eb2a1c0012345678 1.2e-5 3.4e-5
+//! path 192.0.2.1 0.0203 0.00104 1.1e-6 2.0e-4 5.0e-4 4.0e-5 0.7 0.03 ...
 //! ```
-//! Frequencies are ppm (value and standard deviation), `path` holds the shortest round trip, the jitter
-//! scale, the variance of the residuals and the weights of the shapes.
+//! Frequencies are ppm (value and standard deviation), `clock` is the raw clock in nanoseconds, the system clock as an
+//! NTP timestamp, and how far that is ahead (with its deviation, seconds), `path` holds the shortest round trip, the jitter
+//! scale, the variance of the residuals, the bias with its deviation and that of what is measured, and the weights of
+//! the shapes.
 
 use core::fmt::{self, Write as _};
 use core::net::IpAddr;
 use core::str::{FromStr, SplitWhitespace};
 
-use crate::time::{Frequency, UnixTime};
+use crate::time::{Frequency, MonoTime, NtpDuration, NtpTimestamp, Reading, UnixTime};
 
 use super::bank::MODELS;
+use super::continuity::ClockMemory;
 use super::shapes::SHAPE_COUNT;
 
 /// The first line.
@@ -46,6 +50,8 @@ pub struct Memory {
     pub deviation: Frequency,
     /// Wander of the frequency, in s/s per square root of a second.
     pub(super) wander: f64,
+    /// The clock as it was left; `None` if it was not kept.
+    pub clock: Option<ClockMemory>,
     pub(super) weights: [f64; MODELS],
     pub(super) paths: Vec<PathMemory>,
 }
@@ -57,6 +63,10 @@ pub(super) struct PathMemory {
     pub(super) minimum: f64,
     pub(super) scale: f64,
     pub(super) residual: f64,
+    /// How far ahead it makes the clock seem, how well that is known, and how well their sum with the clock's error was.
+    pub(super) bias: f64,
+    pub(super) bias_deviation: f64,
+    pub(super) noise: f64,
     pub(super) shapes: [f64; SHAPE_COUNT],
 }
 
@@ -109,7 +119,7 @@ impl Memory {
             return Err(MemoryError::Foreign);
         }
         let (mut written, mut frequency, mut wander, mut weights) = (None, None, None, None);
-        let mut paths = Vec::new();
+        let (mut paths, mut left) = (Vec::new(), None);
         for (index, line) in text.lines().enumerate().skip(1) {
             let mut words = line.split_whitespace();
             let known = match words.next() {
@@ -117,6 +127,7 @@ impl Memory {
                 Some("frequency") => numbers::<2>(&mut words).map(|pair| frequency = Some(pair)),
                 Some("wander") => numbers::<1>(&mut words).map(|[one]| wander = Some(one)),
                 Some("models") => numbers::<MODELS>(&mut words).map(|all| weights = Some(all)),
+                Some("clock") => clock(&mut words).map(|clock| left = Some(clock)),
                 Some("path") if paths.len() < PATHS_MAX => path(&mut words).map(|path| paths.push(path)),
                 _ => None,
             };
@@ -138,6 +149,7 @@ impl Memory {
             frequency: Frequency::from_ppm(ppm),
             deviation: Frequency::from_ppm(deviation),
             wander,
+            clock: left,
             weights,
             paths,
         })
@@ -151,10 +163,15 @@ impl fmt::Display for Memory {
         writeln!(f, "frequency {:.6} {:.6}", self.frequency.as_ppm(), self.deviation.as_ppm())?;
         writeln!(f, "wander {:.3e}", self.wander)?;
         writeln!(f, "models{}", list(&self.weights))?;
+        if let Some(ClockMemory { at, error, deviation }) = &self.clock {
+            let (raw, system) = (at.mono.as_nanos(), at.system.to_bits());
+            let (error, deviation) = (error.as_seconds_f64(), deviation.as_seconds_f64());
+            writeln!(f, "clock {raw} {system:016x} {error:.9} {deviation:.9}")?;
+        }
         for path in self.paths.iter().take(PATHS_MAX) {
-            let PathMemory { address, minimum, scale, residual, shapes } = path;
-            let shapes = list(shapes);
-            writeln!(f, "path {address} {minimum:.9} {scale:.9} {residual:.3e}{shapes}")?;
+            let PathMemory { address, minimum, scale, residual, bias, bias_deviation, noise, shapes } = path;
+            let (known, shapes) = (list(&[*bias, *bias_deviation, *noise]), list(shapes));
+            writeln!(f, "path {address} {minimum:.9} {scale:.9} {residual:.3e}{known}{shapes}")?;
         }
         Ok(())
     }
@@ -181,13 +198,22 @@ fn numbers<const N: usize>(words: &mut SplitWhitespace<'_>) -> Option<[f64; N]> 
     Some(all)
 }
 
+fn clock(words: &mut SplitWhitespace<'_>) -> Option<ClockMemory> {
+    let mono = MonoTime::from_nanos(word(words)?);
+    let system = NtpTimestamp::from_bits(u64::from_str_radix(words.next()?, 16).ok()?);
+    let [error, deviation] = numbers(words)?;
+    let (error, deviation) = (NtpDuration::from_seconds_f64(error), NtpDuration::from_seconds_f64(deviation));
+    (deviation > NtpDuration::ZERO).then_some(ClockMemory { at: Reading { mono, system }, error, deviation })
+}
+
 fn path(words: &mut SplitWhitespace<'_>) -> Option<PathMemory> {
     let address = word(words)?;
-    let [minimum, scale, residual] = numbers(words)?;
+    let [minimum, scale, residual, bias, bias_deviation, noise] = numbers(words)?;
     let shapes: [f64; SHAPE_COUNT] = numbers(words)?;
     let sane = scale > 0.0 && residual >= 0.0 && shapes.iter().all(|weight| *weight >= 0.0);
+    let sane = sane && bias_deviation >= 0.0 && noise > 0.0;
     let known = sane && minimum >= 0.0 && shapes.iter().sum::<f64>() > 0.0;
-    known.then_some(PathMemory { address, minimum, scale, residual, shapes })
+    known.then_some(PathMemory { address, minimum, scale, residual, bias, bias_deviation, noise, shapes })
 }
 
 #[cfg(test)]
@@ -201,6 +227,9 @@ mod tests {
             minimum: 0.020_3,
             scale: 0.001,
             residual: 1e-6,
+            bias: -2e-4,
+            bias_deviation: 5e-4,
+            noise: 4e-5,
             shapes: [0.1; SHAPE_COUNT],
         };
         Memory {
@@ -208,6 +237,14 @@ mod tests {
             frequency: Frequency::from_ppm(-12.5),
             deviation: Frequency::from_ppm(0.125),
             wander: 1e-8,
+            clock: Some(ClockMemory {
+                at: Reading {
+                    mono: MonoTime::from_nanos(86_400_000_000_123),
+                    system: NtpTimestamp::from_bits(0xeb2a_1c00_1234_5678),
+                },
+                error: NtpDuration::from_nanos(-12_345),
+                deviation: NtpDuration::from_nanos(34_567),
+            }),
             weights: [0.125; MODELS],
             paths: vec![path],
         }
@@ -238,7 +275,7 @@ mod tests {
         let text = memory().to_string();
         assert_eq!(Memory::parse("12.3\n"), Err(MemoryError::Foreign));
         assert_eq!(Memory::parse(&text.replace("-12.5", "nan")), Err(MemoryError::Line(3)));
-        assert_eq!(Memory::parse(&text.replace("192.0.2.1", "here")), Err(MemoryError::Line(6)));
+        assert_eq!(Memory::parse(&text.replace("192.0.2.1", "here")), Err(MemoryError::Line(7)));
         for nonsense in ["models -0.5", "models 0 0 0 0 0 0 0 0 0"] {
             assert!(Memory::parse(&text.replace("models 1.250e-1", nonsense)).is_err(), "{nonsense}");
         }

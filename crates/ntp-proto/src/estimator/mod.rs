@@ -8,11 +8,13 @@
 //! `path.rs` learns each path's shortest round trip and jitter, `likelihood.rs` turns bounds into
 //! a posterior (`tails.rs` has the numerics), `shapes.rs` learns which likelihood fits a path,
 //! `bank.rs` learns how the oscillator wanders, `track.rs` holds what is known of one source,
-//! `doubt.rs` says what an outlier may mean, `memory.rs` is what a later run may start from. Here they
+//! `doubt.rs` says what an outlier may mean, `memory.rs` is what a later run may start from, `continuity.rs` whether
+//! the clock itself has run on. Here they
 //! become one joint filter over all sources that are followed, with a bias for each path.
 //! Estimates are `f64` seconds in this folder only.
 
 mod bank;
+mod continuity;
 mod doubt;
 mod likelihood;
 mod memory;
@@ -28,9 +30,11 @@ use core::net::IpAddr;
 use core::time::Duration;
 
 use crate::association::{AssociationId, Measurement};
-use crate::time::{Frequency, MonoTime, NtpDuration, Precision, UnixTime};
+use crate::time::{Frequency, MonoTime, NtpDuration, Precision, Reading, UnixTime};
 
 use bank::{BIASES, Bank, Evidence, MODELS, Moments};
+pub use continuity::ClockMemory;
+use continuity::Inherited;
 use doubt::{Doubt, Outlier, doubt};
 use memory::PathMemory;
 pub use memory::{Memory, MemoryError};
@@ -175,6 +179,8 @@ pub struct Estimator {
     prior_deviation: Frequency,
     precision: Precision,
     memory: Option<Memory>,
+    /// The clock as an earlier run left it, until the joint filter begins with it.
+    inherited: Option<Inherited>,
 }
 
 impl Estimator {
@@ -191,11 +197,15 @@ impl Estimator {
             prior_deviation,
             precision,
             memory: None,
+            inherited: None,
         }
     }
 
-    /// Takes over what an earlier run has learnt of models and paths.
-    pub fn remember(&mut self, memory: Memory) {
+    /// Takes over what an earlier run has learnt of models and paths; and of the clock, if `now` shows that it has run on
+    /// at `frequency` alone.
+    pub fn remember(&mut self, memory: Memory, now: Reading, frequency: Frequency) {
+        let clock = memory.clock.as_ref();
+        self.inherited = clock.and_then(|clock| clock.carry(now, frequency, self.prior_deviation));
         self.memory = Some(memory);
     }
 
@@ -208,13 +218,16 @@ impl Estimator {
     ) -> Option<Memory> {
         let bank = self.joint.as_ref()?;
         let moments = bank.project(now);
-        let paths = self.followed.iter().filter_map(|id| {
+        let paths = self.followed.iter().zip(BIASES..).filter_map(|(id, bias)| {
             let track = self.tracks.get(id)?;
             Some(PathMemory {
                 address: address(*id)?,
                 minimum: track.path.minimum(),
                 scale: track.path.scale(),
                 residual: track.shapes.residual(),
+                bias: bank.bias(bias),
+                bias_deviation: bank.bias_deviation(bias),
+                noise: bank.measured_mixture(Some(bias)).variance.sqrt(),
                 shapes: *track.shapes.weights(),
             })
         });
@@ -223,6 +236,7 @@ impl Estimator {
             frequency: -Frequency::from_ratio(moments.rate),
             deviation: moments.rate_deviation(),
             wander: bank.wander_variance().sqrt(),
+            clock: None,
             weights: *bank.weights(),
             paths: paths.collect(),
         })
@@ -247,7 +261,9 @@ impl Estimator {
         }
         let prior = self.prior_moments(middle);
         let known = || self.memory.as_ref().and_then(|memory| memory.path(address, date)).copied();
-        let track = self.tracks.entry(source).or_insert_with(|| Track::new(exchange.at, &prior, known()));
+        let continued = self.inherited.as_ref().is_some_and(|inherited| inherited.is_young(exchange.at));
+        let track = self.tracks.entry(source);
+        let track = track.or_insert_with(|| Track::new(exchange.at, &prior, known(), continued));
         if exchange.at + LATENESS_MAX < track.solo.at() {
             return None;
         }
@@ -344,9 +360,11 @@ impl Estimator {
             return None;
         }
         let bank = self.joint.as_ref()?;
-        let usual = BIAS_SHARE * evidence.view.round_trip;
+        let inherited = self.tracks.get(&source).and_then(|track| track.inherited);
+        let unknown = BIAS_SHARE * evidence.view.round_trip;
+        let (mean, usual) = inherited.map_or((0.0, unknown), |path| (path.bias, path.bias_deviation));
         let expected = bank.project(evidence.at);
-        let gap = (evidence.middle - expected.lead).abs();
+        let gap = (evidence.middle - expected.lead - mean).abs();
         let doubt = SURPRISE * (usual.powi(2) + evidence.view.width.powi(2) + expected.lead_variance).sqrt();
         let distance = |id: &AssociationId| self.tracks.get(id).map_or(0.0, |track| track.distance);
         // Nobody stands for what somebody has taught who is gone.
@@ -357,7 +375,9 @@ impl Estimator {
         }
         self.followed.push(source);
         let is_lopsided = gap > doubt && is_vouched_for && !is_nearer;
-        self.joint.as_mut()?.add_bias(if is_lopsided { gap.min(BIAS_MAX) } else { usual });
+        let bank = self.joint.as_mut()?;
+        let bias = bank.add_bias(if is_lopsided { gap.min(BIAS_MAX) } else { usual });
+        bank.shift_bias(bias, mean);
         Some(())
     }
 
@@ -389,7 +409,24 @@ impl Estimator {
             if is_vouched_for {
                 bank.narrow_lead(track.distance);
             }
-            bank.split_bias(BIAS_SHARE * track.path.minimum());
+            let usual = BIAS_SHARE * track.path.minimum();
+            match (&self.inherited, self.origin) {
+                (Some(inherited), Some(origin)) if inherited.is_young(bank.at()) => {
+                    let (lead, drifted) = inherited.at(bank.at(), self.prior, self.prior_deviation);
+                    let lead = (lead - origin).as_seconds_f64();
+                    if let Some(path) = &track.inherited {
+                        bank.believe_lead(lead + path.bias, path.noise.hypot(drifted));
+                        let bias = bank.split_bias(path.bias_deviation);
+                        bank.move_to_bias(bias, path.bias);
+                    } else {
+                        bank.split_bias(usual);
+                        bank.believe_lead(lead, inherited.deviation.as_seconds_f64().hypot(drifted));
+                    }
+                }
+                _ => {
+                    bank.split_bias(usual);
+                }
+            }
             bank
         });
         self.followed.push(source);
@@ -538,6 +575,7 @@ impl Estimator {
     /// The joint filter forgets everything but the frequency believed at first.
     pub fn restart(&mut self) {
         self.joint = None;
+        self.inherited = None;
         self.jumped = None;
         self.followed.clear();
         // What samples looked like to that filter means nothing to the next.

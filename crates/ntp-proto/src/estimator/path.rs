@@ -137,7 +137,7 @@ impl PathTracker {
     /// Takes over what an earlier run of the daemon has learnt, as if from one round trip more.
     pub(super) fn remember(&mut self, minimum: f64, scale: f64) {
         self.ring.push_front(minimum);
-        self.minimum = self.minimum.min(minimum);
+        self.minimum = if self.seen == 0 { minimum } else { self.minimum.min(minimum) };
         self.scale = Some(scale);
         self.scale_before_jump = scale;
     }

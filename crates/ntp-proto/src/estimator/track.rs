@@ -50,6 +50,8 @@ pub(super) struct Track {
     routes: Vec<Route>,
     /// What an earlier run has learnt, until the path shows whether it is still the same.
     remembered: Option<PathMemory>,
+    /// The same, if the clock has run on since: then it is the same path.
+    pub(super) inherited: Option<PathMemory>,
 }
 
 /// A route that the path had.
@@ -70,8 +72,14 @@ pub(super) enum RouteChange {
 
 impl Track {
     /// A source that is heard for the first time.
-    pub(super) fn new(at: MonoTime, prior: &Moments, remembered: Option<PathMemory>) -> Self {
-        Self {
+    pub(super) fn new(
+        at: MonoTime,
+        prior: &Moments,
+        remembered: Option<PathMemory>,
+        continued: bool,
+    ) -> Self {
+        let (inherited, remembered) = if continued { (remembered, None) } else { (None, remembered) };
+        let mut track = Self {
             path: PathTracker::default(),
             solo: Bank::new(at, prior),
             solo_shapes: PathShapes::plain(),
@@ -83,7 +91,13 @@ impl Track {
             distance: f64::INFINITY,
             routes: Vec::with_capacity(ROUTES),
             remembered,
+            inherited,
+        };
+        if let Some(path) = inherited {
+            track.path.remember(path.minimum, path.scale);
+            track.shapes.remember(path.shapes, path.residual);
         }
+        track
     }
 
     /// Takes an exchange into the path and into the source's own filter.

@@ -22,7 +22,7 @@ use core::time::Duration;
 use crate::association::{Association, AssociationId, Rejection};
 use crate::auth::{CodeLength, KeyTable, Protection};
 use crate::discipline::{CorrectionLedger, Discipline, SLEW_MAX};
-use crate::estimator::{Estimate, Estimator};
+use crate::estimator::{ClockMemory, Estimate, Estimator};
 use crate::random::Rng;
 use crate::select::{Selection, SelectionConfig, Standing};
 use crate::time::{Frequency, MonoTime, NtpDuration, NtpTimestamp, Reading};
@@ -181,7 +181,7 @@ impl System {
         };
         let mut estimator = Estimator::new(-correction, deviation, config.precision);
         if let Some(memory) = memory {
-            estimator.remember(memory);
+            estimator.remember(memory, clock.reading, clock.frequency);
         }
         let next_id = u16::try_from(rng.next_u64() >> 48).unwrap_or(1);
         let mut system = Self {
@@ -417,8 +417,19 @@ impl System {
         let address = |id| self.members.get(&id).map(|member| member.association.remote().ip());
         if let Some(mut memory) = self.estimator.memory(now, self.date(now), address) {
             memory.frequency = frequency;
+            memory.clock = self.clock_memory(now);
             self.actions.push_back(Action::StoreDrift(frequency, memory));
         }
+    }
+
+    /// The clock as the next run may find it, if it is kept.
+    fn clock_memory(&self, now: MonoTime) -> Option<ClockMemory> {
+        let estimate = self.estimator.estimate(now).filter(|_| self.discipline.is_synchronized())?;
+        Some(ClockMemory {
+            at: Reading { mono: now, system: self.ledger.system(now) },
+            error: estimate.lead + self.ledger.correction(now),
+            deviation: estimate.uncertainty,
+        })
     }
 
     /// The undisciplined time of a reading. If somebody else has moved the system clock since the last
