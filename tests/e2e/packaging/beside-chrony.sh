@@ -1,3 +1,4 @@
+#container
 #with chrony
 show_beside chrony.service chrony
 install_ours

@@ -1,3 +1,4 @@
+#container
 #with ntpsec
 show_beside ntpsec.service ntpsec
 install_ours

@@ -1,3 +1,4 @@
+#container
 # The clock is the host's: honest words, an exit status, no loop of restarts; and serving is still possible.
 install_ours
 fails_with 3 systemctl is-active ntp

@@ -7,17 +7,11 @@ use std::process::Command;
 
 use crate::process::{root, target};
 
+use super::Outcome;
 use super::image::Image;
 
 /// How long a scenario may take.
 const PATIENCE: &str = "300";
-
-/// What it said, and whether it came to its end.
-#[derive(Debug)]
-pub(super) struct Outcome {
-    pub(super) passed: bool,
-    pub(super) log: String,
-}
 
 /// Runs the script as a service of the machine, which is switched off when it ends.
 const UNIT: &str = "\
@@ -28,15 +22,6 @@ Type=exec
 ExecStart=/bin/sh /e2e/start.sh
 [Install]
 WantedBy=multi-user.target
-";
-
-const START: &str = "\
-export DEBIAN_FRONTEND=noninteractive LC_ALL=C
-cd /root
-systemctl is-system-running --wait >/dev/null
-sh -eux /e2e/scenario.sh >/e2e/log 2>&1 </dev/null
-echo $? >/e2e/verdict
-systemctl poweroff
 ";
 
 /// Mounts live and die with the namespace.
@@ -58,9 +43,9 @@ pub(super) fn run(image: &Image, package: &Path, name: &str, script: &str) -> Re
     drop(fs::remove_dir_all(&folder));
     let explain = |error: std::io::Error| format!("{}: {error}", folder.display());
     fs::create_dir_all(&folder).map_err(explain)?;
-    let prelude = fs::read_to_string(root().join("tests/e2e/packaging/prelude.sh")).map_err(explain)?;
+    let prelude = fs::read_to_string(root().join("tests/e2e/prelude.sh")).map_err(explain)?;
     fs::write(folder.join("scenario.sh"), prelude + script).map_err(explain)?;
-    fs::write(folder.join("start.sh"), START).map_err(explain)?;
+    fs::write(folder.join("start.sh"), super::START).map_err(explain)?;
     fs::write(folder.join("e2e.service"), UNIT).map_err(explain)?;
     fs::copy(package, folder.join("ntp.deb")).map_err(explain)?;
     let mut outer = Command::new("unshare");

@@ -11,6 +11,7 @@ use crate::say;
 const PACKAGES: &[&str] = &["systemd", "systemd-sysv", "dbus", "init-system-helpers", "iproute2", "procps"];
 
 /// Programs that are needed here, with the packages that bring them.
+pub(super) type Tools = [(&'static str, &'static str)];
 const TOOLS: &[(&str, &str)] = &[("mmdebstrap", "mmdebstrap"), ("systemd-nspawn", "systemd-container")];
 
 /// A machine that nothing writes to.
@@ -19,13 +20,13 @@ pub(super) struct Image {
     pub(super) folder: PathBuf,
 }
 
-/// Says what is missing, if anything is.
-pub(super) fn check_tools() -> Result<(), String> {
+/// Says what is missing of these and of what every image needs, if anything is.
+pub(super) fn check_tools(more: &Tools) -> Result<(), String> {
     let user = output(Command::new("id").arg("-u"))?;
     if user.trim() != "0" {
-        return Err("needs root, to boot containers".to_owned());
+        return Err("needs root, to make machines".to_owned());
     }
-    for (program, package) in TOOLS {
+    for (program, package) in TOOLS.iter().chain(more) {
         let found = ["/usr/bin", "/usr/sbin"].iter().any(|folder| Path::new(folder).join(program).exists());
         if !found {
             return Err(format!("needs {program}: apt-get install {package}"));

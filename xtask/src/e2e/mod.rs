@@ -1,73 +1,163 @@
-//! `e2e --packaging`: the package on Debian machines of its own, in containers that boot systemd: what apt and
-//! systemctl make of it. Scenarios are the scripts in `tests/e2e/packaging`; each gets a fresh machine.
+//! `e2e`: the package on Debian machines of its own: what apt, systemctl and the clock make of it. With `--packaging`
+//! they are containers that boot systemd in a second and have no clock; without, whole machines with a kernel, and a
+//! server on a cable. Scenarios are the scripts in `tests/e2e`; each gets a fresh machine.
 
 mod container;
 mod image;
+mod machine;
 
 use std::fs;
+use std::path::Path;
+use std::process::Command;
 use std::time::Instant;
 
-use crate::process::root;
+use crate::process::{output, root};
 use crate::say;
 
 use image::Image;
+use machine::Laboratory;
 
-const USAGE: &str = "usage: cargo xtask e2e --packaging [SCENARIO..]";
+const USAGE: &str = "usage: cargo xtask e2e [--packaging] [SCENARIO..]";
 
 /// The scenario's first line may name what else is installed on the machine.
 const WITH: &str = "#with ";
 
-pub(crate) fn run(words: &[String]) -> Result<(), String> {
-    let (options, wanted): (Vec<&String>, Vec<&String>) =
-        words.iter().partition(|word| word.starts_with("--"));
-    if options != ["--packaging"] {
-        return Err(USAGE.to_owned());
-    }
-    image::check_tools()?;
-    let package = crate::dist::package()?;
-    let scenarios = scenarios()?;
-    if let Some(unknown) = wanted.iter().find(|name| scenarios.iter().all(|(known, _)| known != **name)) {
-        return Err(format!("there is no scenario {unknown}"));
-    }
-    let mut failed = Vec::new();
-    say("scenario          result  seconds");
-    for (name, script) in scenarios.iter().filter(|(name, _)| wanted.is_empty() || wanted.contains(&name)) {
-        let extra: Vec<&str> = script
+/// Or that it is about containers.
+const CONTAINER: &str = "#container";
+
+/// Where the last run of all scenarios on whole machines is kept.
+const RESULTS: &str = "tests/e2e/RESULTS.md";
+
+/// What every machine runs when it is up; it is switched off when that ends.
+const START: &str = "\
+export DEBIAN_FRONTEND=noninteractive LC_ALL=C
+cd /root
+systemctl is-system-running --wait >/dev/null
+sh -eux /e2e/scenario.sh >/e2e/log 2>&1 </dev/null
+echo $? >/e2e/verdict
+systemctl poweroff
+";
+
+/// What a machine said, and whether it came to the end of its script.
+#[derive(Debug)]
+struct Outcome {
+    passed: bool,
+    log: String,
+}
+
+/// A script and its name.
+struct Scenario {
+    name: String,
+    script: String,
+}
+
+impl Scenario {
+    /// What else is installed.
+    fn packages(&self) -> Vec<&str> {
+        self.script
             .lines()
             .filter_map(|line| line.strip_prefix(WITH))
             .flat_map(str::split_whitespace)
-            .collect();
-        let image = Image::get(&extra)?;
-        let began = Instant::now();
-        let outcome = container::run(&image, &package, name, script)?;
-        let verdict = if outcome.passed { "passed" } else { "FAILED" };
-        say(&format!("{name:<17} {verdict}  {:7.1}", began.elapsed().as_secs_f64()));
-        if outcome.passed {
-            outcome
-                .log
-                .lines()
-                .filter_map(|line| line.strip_prefix("SHOW "))
-                .for_each(|line| say(&format!("  {line}")));
-        } else {
-            say(&outcome.log);
-            failed.push(name.as_str());
-        }
+            .collect()
     }
-    if failed.is_empty() { Ok(()) } else { Err(format!("failed: {}", failed.join(", "))) }
+
+    fn is_about_containers(&self) -> bool {
+        self.script.lines().any(|line| line == CONTAINER)
+    }
 }
 
-/// Names and texts of the scripts, sorted.
-fn scenarios() -> Result<Vec<(String, String)>, String> {
-    let folder = root().join("tests/e2e/packaging");
+pub(crate) fn run(words: &[String]) -> Result<(), String> {
+    let (options, wanted): (Vec<&String>, Vec<&String>) =
+        words.iter().partition(|word| word.starts_with("--"));
+    let packaging = match options[..] {
+        [] => false,
+        [option] if option == "--packaging" => true,
+        _ => return Err(USAGE.to_owned()),
+    };
+    image::check_tools(if packaging { &[] } else { machine::TOOLS })?;
+    let package = crate::dist::package()?;
+    let mut scenarios = scenarios("packaging")?;
+    if !packaging {
+        scenarios.retain(|scenario| !scenario.is_about_containers());
+        scenarios.extend(self::scenarios("machines")?);
+    }
+    if let Some(unknown) = wanted.iter().find(|name| scenarios.iter().all(|known| known.name != ***name)) {
+        return Err(format!("there is no scenario {unknown}"));
+    }
+    scenarios.retain(|scenario| wanted.is_empty() || wanted.contains(&&scenario.name));
+    if packaging {
+        let run = |scenario: &Scenario| {
+            let image = Image::get(&scenario.packages())?;
+            container::run(&image, &package, &scenario.name, &scenario.script)
+        };
+        return examine(&scenarios, run).1;
+    }
+    let laboratory = Laboratory::open()?;
+    let run = |scenario: &Scenario| {
+        let packages = [machine::PACKAGES, &scenario.packages()].concat();
+        laboratory.run(&Image::get(&packages)?, &package, &scenario.name, &scenario.script)
+    };
+    let (table, verdict) = examine(&scenarios, run);
+    if wanted.is_empty() {
+        keep(&table)?;
+    }
+    verdict
+}
+
+/// Runs them, one after the other; the table, and which have failed.
+fn examine(
+    scenarios: &[Scenario],
+    run: impl Fn(&Scenario) -> Result<Outcome, String>,
+) -> (String, Result<(), String>) {
+    let (mut table, mut failed) = (String::new(), Vec::new());
+    let mut tell = |line: &str| {
+        say(line);
+        table += line;
+        table.push('\n');
+    };
+    tell("scenario          result  seconds");
+    for scenario in scenarios {
+        let began = Instant::now();
+        let outcome = run(scenario).unwrap_or_else(|reason| Outcome { passed: false, log: reason });
+        let verdict = if outcome.passed { "passed" } else { "FAILED" };
+        tell(&format!("{:<17} {verdict}  {:7.1}", scenario.name, began.elapsed().as_secs_f64()));
+        let shown = outcome.log.lines().filter_map(|line| line.strip_prefix("SHOW "));
+        shown.for_each(|line| tell(&format!("  {line}")));
+        if !outcome.passed {
+            say(&outcome.log);
+            failed.push(scenario.name.as_str());
+        }
+    }
+    let verdict = if failed.is_empty() { Ok(()) } else { Err(format!("failed: {}", failed.join(", "))) };
+    (table, verdict)
+}
+
+/// Names and texts of the scripts of a folder, sorted.
+fn scenarios(kind: &str) -> Result<Vec<Scenario>, String> {
+    let folder = root().join("tests/e2e").join(kind);
     let explain = |error: std::io::Error| format!("{}: {error}", folder.display());
     let mut found = Vec::new();
     for entry in fs::read_dir(&folder).map_err(explain)? {
         let path = entry.map_err(explain)?.path();
-        let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-        if path.extension().is_some_and(|extension| extension == "sh") && name != "prelude" {
-            found.push((name, fs::read_to_string(&path).map_err(explain)?));
+        if path.extension().is_some_and(|extension| extension == "sh") {
+            let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+            found.push(Scenario { name, script: fs::read_to_string(&path).map_err(explain)? });
         }
     }
-    found.sort();
+    found.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(found)
+}
+
+/// Keeps the table, with what it is about.
+fn keep(table: &str) -> Result<(), String> {
+    let commit = output(Command::new("git").current_dir(root()).args(["rev-parse", "--short", "HEAD"]))?;
+    let date = output(Command::new("date").args(["-u", "+%F"]))?;
+    let text = format!(
+        "# The last run of `cargo xtask e2e`\n\n{}, commit {}, on emulated Debian machines with clocks of their own.\n\n\
+         ```\n{table}```\n",
+        date.trim(),
+        commit.trim()
+    );
+    let path = root().join(Path::new(RESULTS));
+    fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))
 }

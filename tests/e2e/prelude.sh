@@ -23,12 +23,17 @@ reference_server() {
     ip netns exec server /usr/sbin/ntpd -n --clock=none -c /root/server.conf >/root/server.log 2>&1 &
 }
 
-# Waits until a command succeeds.
+# Waits until a command succeeds, and tells of its last attempt only.
 until_it() {
+    { set +x; } 2>/dev/null
     for _ in $(seq 60); do
-        if "$@" >/dev/null 2>&1; then return 0; fi
+        if "$@" >/dev/null 2>&1; then
+            set -x
+            return 0
+        fi
         sleep 0.5
     done
+    set -x
     "$@"
 }
 

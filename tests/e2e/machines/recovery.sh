@@ -1,0 +1,41 @@
+# What befalls machines: each time the daemon goes on by itself, in the same process, and says so.
+reference_server
+install_ours
+printf 'driftfile /var/lib/ntp/ntp.drift\nserver 10.9.0.1 iburst minpoll 3 maxpoll 4\n' >/etc/ntp.conf
+systemctl restart ntp
+until_it is_within 20
+pid=$(systemctl show -P MainPID ntp)
+says() { journalctl -u ntp --no-pager | grep -- "$1"; }
+# Another program sets the clock.
+put_ahead 5
+until_it is_within 20
+until_it says 'somebody else has set the clock'
+# The interface goes and comes.
+ip link set eth0 down
+until_it says 'cannot be asked'
+ip link set eth0 up
+sleep 1
+until_it follows 10.9.0.1
+until_it is_within 20
+# The disk with the state is full, then read-only, then good.
+mount -t tmpfs -o size=64k tmpfs /var/lib/ntp
+chown ntp:ntp /var/lib/ntp
+head -c 65536 /dev/zero >/var/lib/ntp/filler || true
+systemctl reload ntp
+mount -o remount,ro /var/lib/ntp
+sleep 2
+umount /var/lib/ntp
+until_it is_within 20
+test "$(systemctl show -P MainPID ntp)" = "$pid"
+# Killed while it writes, ten times: what it has written is whole, and the unit starts it again.
+systemctl reset-failed
+for _ in $(seq 5); do
+    kill -HUP "$(systemctl show -P MainPID ntp)"
+    kill -9 "$(systemctl show -P MainPID ntp)"
+    until_it systemctl is-active ntp
+    sleep 5.5
+    until_it systemctl is-active ntp
+done
+until_it follows 10.9.0.1
+until_it is_within 20
+if journalctl -u ntp --no-pager | grep 'starting without it'; then exit 1; fi
