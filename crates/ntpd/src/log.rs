@@ -1,9 +1,10 @@
 //! What the administrator reads: one line for each change of state.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, IsTerminal as _, Write};
+use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::UnixDatagram;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use ntp_proto::discipline::LeapArm;
@@ -17,14 +18,50 @@ pub(crate) enum Destination {
     /// Standard error: the terminal or the journal.
     StandardError,
     /// A file, open already.
-    File(File),
+    File(LogFile),
     /// The system's log, for a daemon that left its terminal.
     Syslog,
 }
 
+/// A log file, which may be moved away and is then begun anew under its name: what rotates logs need tell nobody.
+#[derive(Debug)]
+pub(crate) struct LogFile {
+    path: PathBuf,
+    file: File,
+}
+
 /// Opens a log file, behind what it holds.
-pub(crate) fn open(path: &Path) -> io::Result<File> {
+pub(crate) fn open(path: &Path) -> io::Result<LogFile> {
+    let path = std::path::absolute(path)?;
+    let file = append(&path)?;
+    Ok(LogFile { path, file })
+}
+
+fn append(path: &Path) -> io::Result<File> {
     OpenOptions::new().create(true).append(true).open(path)
+}
+
+impl LogFile {
+    /// Whether the name still means the file that is open.
+    fn is_in_place(&self) -> io::Result<bool> {
+        let (named, held) = (fs::metadata(&self.path)?, self.file.metadata()?);
+        Ok((named.dev(), named.ino()) == (held.dev(), held.ino()))
+    }
+}
+
+impl Write for LogFile {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        if !self.is_in_place().unwrap_or(false)
+            && let Ok(file) = append(&self.path)
+        {
+            self.file = file;
+        }
+        self.file.write(line)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
 }
 
 /// Starts logging. Fails only if it was started already.
@@ -169,5 +206,28 @@ fn report_clock(event: &Event) {
         | Event::Unfit { .. }
         | Event::Kissed { .. }
         | Event::Replaced { .. } => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_that_is_moved_away_is_begun_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, old) = (folder.path().join("log"), folder.path().join("log.1"));
+        let mut log = open(&path).unwrap();
+        log.write_all(b"one\n").unwrap();
+        fs::rename(&path, &old).unwrap();
+        log.write_all(b"two\n").unwrap();
+        // Where nothing can be put in its place, what is open is as good as ever.
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        log.write_all(b"three\n").unwrap();
+        fs::remove_dir(&path).unwrap();
+        log.write_all(b"four\n").unwrap();
+        assert_eq!(fs::read_to_string(&old).unwrap(), "one\n");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "four\n");
     }
 }

@@ -14,7 +14,8 @@ use super::Outcome;
 use super::image::Image;
 
 /// What these machines have beside the packages of every one.
-pub(super) const PACKAGES: &[&str] = &["linux-image-cloud-amd64", "kmod", "busybox-static", "netbase", "rdate"];
+pub(super) const PACKAGES: &[&str] =
+    &["linux-image-cloud-amd64", "kmod", "busybox-static", "netbase", "rdate"];
 
 /// Programs that are needed here, with the packages that bring them.
 pub(super) const TOOLS: &[(&str, &str)] =

@@ -162,16 +162,12 @@ const CLOCK: &[c_long] = &[libc::SYS_adjtimex, libc::SYS_clock_adjtime, libc::SY
 const UNKNOWN: &[c_long] = &[libc::SYS_clone3];
 
 /// What `ioctl` is for: whether a socket waits, how much is there, whether it is a terminal, interfaces by name.
-#[expect(clippy::useless_conversion, reason = "the C libraries differ in the type")]
 fn requests() -> [u64; 6] {
-    [
-        u64::from(libc::FIONBIO),
-        u64::from(libc::FIONREAD),
-        u64::from(libc::FIOCLEX),
-        u64::from(libc::TCGETS),
-        u64::from(libc::SIOCGIFINDEX),
-        u64::from(libc::SIOCGIFNAME),
-    ]
+    // The C libraries differ in the type; the numbers have 32 bits.
+    macro_rules! numbers {
+        ($($name:ident),*) => { [$(u64::from((libc::$name as i64).unsigned_abs() as u32)),*] };
+    }
+    numbers![FIONBIO, FIONREAD, FIOCLEX, TCGETS, SIOCGIFINDEX, SIOCGIFNAME]
 }
 
 /// The bits of a socket's kind that are not flags.
