@@ -163,11 +163,19 @@ const UNKNOWN: &[c_long] = &[libc::SYS_clone3];
 
 /// What `ioctl` is for: whether a socket waits, how much is there, whether it is a terminal, interfaces by name.
 fn requests() -> [u64; 6] {
-    // The C libraries differ in the type; the numbers have 32 bits.
-    macro_rules! numbers {
-        ($($name:ident),*) => { [$(u64::from((libc::$name as i64).unsigned_abs() as u32)),*] };
-    }
-    numbers![FIONBIO, FIONREAD, FIOCLEX, TCGETS, SIOCGIFINDEX, SIOCGIFNAME]
+    [
+        number(libc::FIONBIO),
+        number(libc::FIONREAD),
+        number(libc::FIOCLEX),
+        number(libc::TCGETS),
+        number(libc::SIOCGIFINDEX),
+        number(libc::SIOCGIFNAME),
+    ]
+}
+
+/// The C libraries differ in the type.
+fn number<T: TryInto<u64>>(request: T) -> u64 {
+    request.try_into().unwrap_or_default()
 }
 
 /// The bits of a socket's kind that are not flags.

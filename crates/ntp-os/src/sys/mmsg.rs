@@ -91,7 +91,7 @@ impl<const N: usize> Messages<N> {
         let count = count.min(self.headers.len());
         for (header, slot) in self.headers.iter_mut().zip(&mut self.slots).take(count) {
             header.msg_hdr.msg_namelen = length(NAME_LEN);
-            header.msg_hdr.msg_controllen = CONTROL_LEN;
+            header.msg_hdr.msg_controllen = length(CONTROL_LEN);
             header.msg_hdr.msg_flags = 0;
             slot.vector.iov_len = N;
             point(header, slot);
@@ -103,7 +103,7 @@ impl<const N: usize> Messages<N> {
                 fd,
                 self.headers.as_mut_ptr(),
                 length(count),
-                libc::MSG_WAITFORONE,
+                flag(libc::MSG_WAITFORONE),
                 std::ptr::null_mut(),
             )
         };
@@ -121,8 +121,9 @@ impl<const N: usize> Messages<N> {
             point(header, slot);
         }
         // SAFETY: as for receiving; the lengths were set by `put` and `address`.
-        let sent =
-            unsafe { libc::sendmmsg(fd, headers.as_mut_ptr(), length(headers.len()), libc::MSG_DONTWAIT) };
+        let sent = unsafe {
+            libc::sendmmsg(fd, headers.as_mut_ptr(), length(headers.len()), flag(libc::MSG_DONTWAIT))
+        };
         usize::try_from(sent).map_err(|_| io::Error::last_os_error())
     }
 
@@ -199,7 +200,7 @@ impl<const N: usize> Messages<N> {
             (Some(info), _) => {
                 let mut data = [0; 12];
                 data[4..8].copy_from_slice(&info.ipi_addr.s_addr.to_ne_bytes());
-                write_control(&mut slot.control, libc::IPPROTO_IP, libc::IP_PKTINFO, &data)
+                length(write_control(&mut slot.control, libc::IPPROTO_IP, libc::IP_PKTINFO, &data))
             }
             // struct in6_pktinfo: the address to send from, interface.
             (None, Some(info)) => {
@@ -209,7 +210,7 @@ impl<const N: usize> Messages<N> {
                 let local = std::net::Ipv6Addr::from(address).is_unicast_link_local();
                 data[..16].copy_from_slice(&address);
                 data[16..].copy_from_slice(&if local { info.ipi6_ifindex } else { 0 }.to_ne_bytes());
-                write_control(&mut slot.control, libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, &data)
+                length(write_control(&mut slot.control, libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, &data))
             }
             (None, None) => 0,
         };
@@ -223,6 +224,11 @@ impl<const N: usize> std::fmt::Debug for Messages<N> {
 }
 
 fn length<T: TryFrom<usize> + Default>(value: usize) -> T {
+    T::try_from(value).unwrap_or_default()
+}
+
+/// The C libraries differ in whether flags have a sign.
+fn flag<T: TryFrom<libc::c_int> + Default>(value: libc::c_int) -> T {
     T::try_from(value).unwrap_or_default()
 }
 
