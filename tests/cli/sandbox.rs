@@ -166,7 +166,7 @@ fn a_configuration_that_wants_more_is_refused_with_a_word_and_the_old_one_stays(
     fs::write(place.file("etc/keys"), "1 SHA256 0123456789012345678901234567890123456789\n").unwrap();
     fs::rename(&edited, &place.conf).unwrap();
     running.reload();
-    running.says("1 as before, 1 new, 0 gone");
+    running.says("is in force (sources: 1 as before, 1 new, 0 gone)");
     assert_eq!(running.daemon.terminate(), Some(0));
 }
 
@@ -180,7 +180,7 @@ fn without_the_sandbox_everything_is_within_reach_and_the_log_says_so() {
     let before = fs::read_to_string(&place.conf).unwrap();
     fs::write(&place.conf, format!("{before}includefile {more}\n")).unwrap();
     running.reload();
-    running.says("1 as before, 1 new, 0 gone");
+    running.says("is in force (sources: 1 as before, 1 new, 0 gone)");
     assert_eq!(running.daemon.terminate(), Some(0));
 }
 

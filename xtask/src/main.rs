@@ -24,7 +24,7 @@ fuzz   attack a parser with changed inputs: `fuzz parse|edits|import|request|key
 sim    run scenarios with our client beside chrony's kind: [SCENARIO..] [--seeds N] [--seed S] [--json]
 test   run every test, and list what was skipped and why
 tidy   check what the compiler does not: dependencies, sizes, stray printing, paths
-dist   build target/dist/ntp_VERSION_ARCH.deb
+dist   build target/dist/ntp_VERSION_ARCH.deb; --static: a tarball for any Linux
 e2e    `e2e --packaging [SCENARIO..]`: what apt and systemctl make of it, on Debian machines in containers
 ";
 
@@ -39,7 +39,7 @@ fn main() -> ExitCode {
         "sim" => sim::run(&rest),
         "test" => test::run(&rest),
         "tidy" => tidy::run(),
-        "dist" => dist::run(),
+        "dist" => dist::run(&rest),
         "e2e" => e2e::run(&rest),
         _ => Err(USAGE.to_owned()),
     };

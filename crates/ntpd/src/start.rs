@@ -175,8 +175,10 @@ fn launch(options: &Options, mut prepared: Prepared) -> Result<Exit, StartError>
     if let Some(Placed { value: path, at }) = prepared.found.pid_file.take().filter(|_| pid_file.is_none()) {
         pid_file = prepared.optional(at, PidFile::create(&path));
     }
-    let drift_file =
-        options.drift_file.clone().or_else(|| prepared.found.drift_file.take().map(|file| file.value));
+    let drift_file = options
+        .drift_file
+        .clone()
+        .or_else(|| prepared.found.drift_file.as_ref().map(|file| file.value.clone()));
     prepared.drift_file = drift_file.map(|path| named(&path, std::path::absolute(&path))).transpose()?;
     if let Some(path) = &mut prepared.options.control_socket {
         *path = named(path, std::path::absolute(&*path))?;

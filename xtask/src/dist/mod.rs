@@ -3,6 +3,7 @@
 
 mod control;
 mod manuals;
+mod tarball;
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -45,9 +46,26 @@ const PROGRAMS: &[(&str, &str)] = &[("ntpd", "usr/sbin"), ("ntpctl", "usr/sbin")
 /// Names under which the unit was known before.
 const ALIASES: &[&str] = &["ntpd.service", "ntpsec.service"];
 
-pub(crate) fn run() -> Result<(), String> {
+/// What is built.
+#[derive(Clone, Copy)]
+enum Product<'p> {
+    /// For this Debian.
+    Package,
+    /// For any Linux, by the toolchain for this target.
+    Static(&'p str),
+}
+
+pub(crate) fn run(words: &[String]) -> Result<(), String> {
+    match words {
+        [] => build_package(),
+        [word] if word == "--static" => tarball::run(),
+        _ => Err("usage: cargo xtask dist [--static]".to_owned()),
+    }
+}
+
+fn build_package() -> Result<(), String> {
     let moment = control::moment()?;
-    let programs = compile()?;
+    let programs = compile(Product::Package)?;
     let dist = target().join("dist");
     let stage = dist.join("stage");
     drop(fs::remove_dir_all(&stage));
@@ -87,7 +105,7 @@ pub(crate) fn package() -> Result<PathBuf, String> {
 }
 
 /// Builds the programs, without the names of folders of this machine in them; where they are.
-fn compile() -> Result<PathBuf, String> {
+fn compile(product: Product<'_>) -> Result<PathBuf, String> {
     let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")));
     let rename = |folder: &Path, name: &str| format!("--remap-path-prefix={}={name}", folder.display());
@@ -97,7 +115,15 @@ fn compile() -> Result<PathBuf, String> {
     let folder = target().join("dist/build");
     let mut build = cargo();
     build.env("CARGO_ENCODED_RUSTFLAGS", flags).env("CARGO_TARGET_DIR", &folder);
-    process::run(build.args(["build", "--release", "--locked", "-p", "ntpd", "-p", "ntpctl", "-p", "ntpq"]))?;
+    build.args(["build", "--release", "--locked", "-p", "ntpd", "-p", "ntpctl", "-p", "ntpq"]);
+    let folder = match product {
+        Product::Package => folder,
+        Product::Static(musl) => {
+            build.args(["--target", musl]);
+            folder.join(musl)
+        }
+    };
+    process::run(&mut build)?;
     Ok(folder.join("release"))
 }
 

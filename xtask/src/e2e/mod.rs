@@ -92,6 +92,7 @@ pub(crate) fn run(words: &[String]) -> Result<(), String> {
         };
         return examine(&scenarios, run).1;
     }
+    let about = about()?;
     let laboratory = Laboratory::open()?;
     let run = |scenario: &Scenario| {
         let packages = [machine::PACKAGES, &scenario.packages()].concat();
@@ -99,7 +100,7 @@ pub(crate) fn run(words: &[String]) -> Result<(), String> {
     };
     let (table, verdict) = examine(&scenarios, run);
     if wanted.is_empty() {
-        keep(&table)?;
+        keep(&about, &table)?;
     }
     verdict
 }
@@ -148,15 +149,20 @@ fn scenarios(kind: &str) -> Result<Vec<Scenario>, String> {
     Ok(found)
 }
 
-/// Keeps the table, with what it is about.
-fn keep(table: &str) -> Result<(), String> {
-    let commit = output(Command::new("git").current_dir(root()).args(["rev-parse", "--short", "HEAD"]))?;
+/// When this is, and what is examined.
+fn about() -> Result<String, String> {
+    let git = |words: &[&str]| output(Command::new("git").current_dir(root()).args(words));
+    let commit = git(&["rev-parse", "--short", "HEAD"])?;
+    let changed = if git(&["status", "--porcelain"])?.is_empty() { "" } else { ", with changes" };
     let date = output(Command::new("date").args(["-u", "+%F"]))?;
+    Ok(format!("{}, commit {}{changed}", date.trim(), commit.trim()))
+}
+
+/// Keeps the table, with what it is about.
+fn keep(about: &str, table: &str) -> Result<(), String> {
     let text = format!(
-        "# The last run of `cargo xtask e2e`\n\n{}, commit {}, on emulated Debian machines with clocks of their own.\n\n\
-         ```\n{table}```\n",
-        date.trim(),
-        commit.trim()
+        "# The last run of `cargo xtask e2e`\n\n{about}, on Debian machines with kernels and clocks of their own.\n\n\
+         ```\n{table}```\n"
     );
     let path = root().join(Path::new(RESULTS));
     fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))

@@ -1,0 +1,44 @@
+//! The same programs for any Linux of this processor: linked with musl, they need nothing of the system. Names are
+//! looked up by musl's own resolver, which knows `/etc/hosts` and name servers and none of glibc's modules.
+
+use std::fs;
+use std::process::Command;
+
+use crate::process::{output, root, target};
+use crate::say;
+
+use super::{PROGRAMS, Product, compile, control, manuals, place};
+
+/// What goes with the programs.
+const FILES: &[(&str, &str)] = &[
+    ("config/ntp.conf", "usr/share/ntp/ntp.conf"),
+    ("config/oci/ntp.conf", "etc/ntp.conf"),
+    ("systemd/ntp.service", "usr/lib/systemd/system/ntp.service"),
+    ("README.md", "usr/share/doc/ntp/README.md"),
+    ("LICENSE-APACHE", "usr/share/doc/ntp/LICENSE-APACHE"),
+    ("LICENSE-MIT", "usr/share/doc/ntp/LICENSE-MIT"),
+];
+
+pub(super) fn run() -> Result<(), String> {
+    let moment = control::moment()?;
+    let musl = format!("{}-unknown-linux-musl", std::env::consts::ARCH);
+    let programs = compile(Product::Static(&musl))?;
+    let dist = target().join("dist");
+    let stage = dist.join("static/stage");
+    drop(fs::remove_dir_all(&stage));
+    for (from, to) in FILES {
+        place(&root().join(from), &stage.join(to), 0o644)?;
+    }
+    for (name, folder) in PROGRAMS {
+        place(&programs.join(name), &stage.join(folder).join(name), 0o755)?;
+        output(Command::new("strip").arg(stage.join(folder).join(name)))?;
+    }
+    manuals::place(&stage, &control::date(moment, "%F")?)?;
+    let archive = dist.join(format!("ntp-{}-{musl}.tar.xz", env!("CARGO_PKG_VERSION")));
+    let mut tar = Command::new("tar");
+    tar.args(["--sort=name", "--owner=0", "--group=0", "--numeric-owner", "--format=gnu"]);
+    tar.arg(format!("--mtime=@{moment}")).arg("-C").arg(&stage).arg("-cJf").arg(&archive).arg(".");
+    output(&mut tar)?;
+    say(output(Command::new("sha256sum").arg(&archive))?.trim());
+    Ok(())
+}
