@@ -137,7 +137,7 @@ fn report(
             (Exit::Done, words)
         }
         Some(Shortfall::Unsynchronized) => {
-            (Exit::NotGood, "not synchronized: `ntpq -c why HOST` says why".to_owned())
+            (Exit::NotGood, format!("not synchronized: `ntpq -c why {host}` says why"))
         }
         Some(Shortfall::Threshold(words)) => (Exit::Threshold, words),
     };

@@ -17,7 +17,7 @@ for wrong in 0.3 -3600; do
 done
 systemctl start ntp
 until_it follows 10.9.0.1
-ntpq -c why
+until_it ntpq -c why
 ntpq verify --wait 60
 journalctl -u ntp --no-pager | grep 'confined to its own folders and calls'
 grep -x 'Seccomp:.*2' /proc/"$(systemctl show -P MainPID ntp)"/status

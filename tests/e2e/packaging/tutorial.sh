@@ -6,7 +6,7 @@ md5sum /etc/ntp.conf >before
 systemctl restart ntp
 until_it follows 10.9.0.1
 ntpq -pn
-ntpq -c why
+until_it ntpq -c why
 md5sum -c before
 # The same in one step that cannot go wrong.
 sed -i '/10.9.0.1/d' /etc/ntp.conf

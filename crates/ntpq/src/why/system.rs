@@ -118,6 +118,9 @@ fn unsynchronized(event: u16, sources: &[Finding]) -> (&'static str, String) {
             words("the clock seems to be off by so much that it waits to see whether that stays so"),
         );
     }
+    if count(&["leader"]) > 0 {
+        return ("correcting", words("a server leads, and the clock is being brought to it"));
+    }
     if count(&["starting", "settling"]) > 0 {
         return ("starting", words("the first answers are being gathered"));
     }
