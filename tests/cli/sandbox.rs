@@ -171,6 +171,16 @@ fn a_configuration_that_wants_more_is_refused_with_a_word_and_the_old_one_stays(
 }
 
 #[test]
+fn what_is_named_by_a_relative_path_is_within_reach() {
+    let place = Place::new();
+    let mut running = Running::start(&place, &["-p", "of-a-test.pid"]);
+    running.reload();
+    running.says("is in force (sources: 1 as before, 0 new, 0 gone)");
+    assert_eq!(running.daemon.terminate(), Some(0));
+    assert!(!Path::new("of-a-test.pid").exists());
+}
+
+#[test]
 fn without_the_sandbox_everything_is_within_reach_and_the_log_says_so() {
     let place = Place::new();
     let mut running = Running::start(&place, &["--no-sandbox"]);

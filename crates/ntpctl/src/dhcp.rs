@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 
 use ntp_os::atomic_file::replace;
@@ -124,8 +124,16 @@ fn is_name(text: &str) -> bool {
 
 fn is_host(text: &str) -> bool {
     let name = |text: &str| is_name(text) && !text.contains([':', '@']) && !text.starts_with(['-', '.']);
-    text.parse::<IpAddr>().is_ok_and(|address| !address.is_unspecified() && !address.is_multicast())
-        || (name(text) && text.contains(|letter: char| letter.is_ascii_alphabetic()))
+    if let Ok(address) = text.parse::<IpAddr>().map(|address| address.to_canonical()) {
+        // 127.127.0.0/16 would be a reference clock: a network has no say in those, nor in this machine itself.
+        let is_broadcast = address == IpAddr::V4(Ipv4Addr::BROADCAST);
+        return !(address.is_unspecified()
+            || address.is_multicast()
+            || address.is_loopback()
+            || is_broadcast);
+    }
+    let whole = !text.split('.').any(str::is_empty) && !text.eq_ignore_ascii_case("localhost");
+    whole && name(text) && text.contains(|letter: char| letter.is_ascii_alphabetic())
 }
 
 #[cfg(test)]
@@ -158,8 +166,25 @@ mod tests {
     #[test]
     fn a_hostile_network_names_servers_and_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
-        let hostile =
-            ["a\nkeys /etc/shadow", "#", "127.127.1.0 prefer", "-4", "0.0.0.0", "224.0.1.1", "..", "12", ""];
+        let hostile = [
+            "a\nkeys /etc/shadow",
+            "#",
+            "127.127.1.0 prefer",
+            "-4",
+            "0.0.0.0",
+            "224.0.1.1",
+            "..",
+            "12",
+            "",
+            "127.127.1.0",
+            "127.0.0.1",
+            "::1",
+            "::ffff:127.127.1.0",
+            "255.255.255.255",
+            "localhost",
+            "a..b",
+            "--folder=/etc",
+        ];
         let (changed, said) = settled(folder.path(), &hostile);
         assert!(!changed, "{said}");
         assert_eq!(said.lines().count(), hostile.len());

@@ -102,6 +102,22 @@ impl Options {
         self.control_socket.as_deref().unwrap_or_else(|| Path::new(CONTROL_SOCKET))
     }
 
+    /// Has every path begin at the root: the daemon may leave the folder that it was started in.
+    pub(crate) fn settle_in(&mut self, folder: PathBuf) {
+        self.config = folder.join(&self.config);
+        for path in [
+            &mut self.drift_file,
+            &mut self.pid_file,
+            &mut self.log_file,
+            &mut self.keys,
+            &mut self.statistics,
+            &mut self.control_socket,
+        ] {
+            *path = path.take().map(|path| folder.join(path));
+        }
+        self.folder = folder;
+    }
+
     /// Adds to a configuration what the command line says beside it.
     pub(crate) fn complete(&self, found: &mut Configuration) {
         let at = At { file: 0, line: 0 };
@@ -128,7 +144,8 @@ impl Options {
         if let Some(folder) = &self.statistics {
             found.statistics.folder = Some(folder.clone());
         }
-        if let Some(file) = &mut found.keys {
+        let files = [&mut found.keys, &mut found.drift_file, &mut found.log_file, &mut found.pid_file];
+        for file in files.into_iter().flatten() {
             file.value = self.folder.join(&file.value);
         }
         if let Some(file) = &mut found.leap_file {

@@ -57,7 +57,7 @@ pub(crate) fn load(path: &Path, lines: &[String]) -> Result<(Configuration, Vec<
     }
     let mut beyond = None;
     let mut loader = |wanted: &Path| {
-        if sandbox::is_beyond(wanted) {
+        if sandbox::is_beyond(wanted) && wanted.exists() {
             beyond = Some(wanted.to_path_buf());
         }
         let mut files = load_files(wanted, FILE_LEN_MAX)?;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use tracing::{info, warn};
 
-use crate::cli::Options;
+use crate::cli::{ClockChoice, Options};
 
 /// Beside the socket, in the folder that is empty after a boot, and that the unit keeps over a restart.
 const MARKER: &str = "panicgate";
@@ -22,7 +22,9 @@ impl PanicGate {
     /// As the command line says, and what an earlier run left.
     pub(crate) fn of(options: &Options) -> Self {
         let folder = options.control_socket().parent().filter(|folder| folder.is_dir());
-        let marker = folder.filter(|_| options.panic_gate && !options.quit).map(|folder| folder.join(MARKER));
+        // A clock that was tried out says nothing of the system's.
+        let counts = options.panic_gate && !options.quit && options.clock == ClockChoice::System;
+        let marker = folder.filter(|_| counts).map(|folder| folder.join(MARKER));
         let used = marker.as_ref().is_some_and(|marker| marker.exists());
         Self { marker, used }
     }

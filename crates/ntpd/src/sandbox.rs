@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use ntp_conf::Configuration;
-use ntp_os::sandbox::{Extent, Needs, confine, is_beyond, is_folder_beyond};
+use ntp_os::sandbox::{Extent, Needs, confine, is_beyond, is_beyond_writing};
 use ntp_os::user::{Account, AccountError};
 use tracing::{info, warn};
 
@@ -88,9 +88,8 @@ pub(crate) fn needs(found: &Configuration, options: &Options) -> Needs {
 
 /// What a new configuration names that this process can no longer reach.
 pub(crate) fn first_beyond(found: &Configuration, options: &Options) -> Option<PathBuf> {
-    let beyond = |file: &PathBuf| file.parent().is_some_and(is_folder_beyond);
     let unreadable = read_again(found, options).into_iter().find(|file| is_beyond(file));
-    unreadable.or_else(|| written(found, options).into_iter().find(beyond))
+    unreadable.or_else(|| written(found, options).into_iter().find(|file| is_beyond_writing(file)))
 }
 
 /// Files beside the configuration that are looked at while the daemon runs.

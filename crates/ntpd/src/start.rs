@@ -110,7 +110,7 @@ fn prepare(options: &Options) -> Result<Prepared, StartError> {
         return Err(useless.into());
     }
     let mut options = options.clone();
-    options.folder = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+    options.settle_in(std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")));
     let options = &options;
     let panic_gate = PanicGate::of(options);
     options.complete(&mut found);

@@ -27,7 +27,7 @@ sleep 2
 umount /var/lib/ntp
 until_it is_within 20
 test "$(systemctl show -P MainPID ntp)" = "$pid"
-# Killed while it writes, ten times: what it has written is whole, and the unit starts it again.
+# Killed, five times: what it has written is whole, and the unit starts it again.
 systemctl reset-failed
 for _ in $(seq 5); do
     kill -HUP "$(systemctl show -P MainPID ntp)"

@@ -77,10 +77,10 @@ pub fn is_beyond(path: &Path) -> bool {
     KEPT.get().is_some_and(|kept| !covers(kept.read.iter().chain(&kept.write), path))
 }
 
-/// Whether this process has given up making files in that folder.
+/// Whether this process has given up making that file.
 #[must_use]
-pub fn is_folder_beyond(folder: &Path) -> bool {
-    KEPT.get().is_some_and(|kept| !covers(kept.write.iter(), folder))
+pub fn is_beyond_writing(file: &Path) -> bool {
+    KEPT.get().is_some_and(|kept| !covers(kept.write.iter(), file))
 }
 
 fn covers<'a>(mut kept: impl Iterator<Item = &'a PathBuf>, path: &Path) -> bool {

@@ -25,11 +25,13 @@ pub struct ClockMemory {
 }
 
 /// How far the undisciplined clock is ahead at the start of a run, which begins with it at the system clock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Inherited {
     pub(super) at: Reading,
     pub(super) lead: NtpDuration,
     pub(super) deviation: NtpDuration,
+    /// How far its frequency may have taken it in the pause, in seconds.
+    drifted: f64,
 }
 
 /// How long after its start a run may begin with what it has inherited.
@@ -44,7 +46,8 @@ impl Inherited {
     /// may have taken it, in seconds.
     pub(super) fn at(&self, now: MonoTime, rate: Frequency, deviation: Frequency) -> (NtpDuration, f64) {
         let run = now.since(self.at.mono);
-        (self.lead + rate.over(run), deviation.over(run).as_seconds_f64())
+        let drifted = self.drifted + deviation.over(run).as_seconds_f64();
+        (self.lead + rate.over(run), drifted)
     }
 }
 
@@ -67,8 +70,7 @@ impl ClockMemory {
             return None;
         }
         let drifted = deviation.over(pause).as_seconds_f64();
-        let deviation = self.deviation.as_seconds_f64().hypot(drifted);
-        Some(Inherited { at: now, lead: self.error, deviation: NtpDuration::from_seconds_f64(deviation) })
+        Some(Inherited { at: now, lead: self.error, deviation: self.deviation, drifted })
     }
 }
 
@@ -106,8 +108,11 @@ mod tests {
     fn a_clock_that_ran_on_is_as_right_as_its_frequency() {
         let inherited = carried(later(300, NtpDuration::ZERO)).unwrap();
         assert_eq!(inherited.lead, NtpDuration::from_micros(30));
-        // 40 us, and 0.1 ppm for 300 s.
-        assert!((inherited.deviation.as_seconds_f64() - 50e-6).abs() < 1e-8, "{inherited:?}");
+        let frequency = Frequency::from_ratio(0.1 * PPM);
+        let (lead, drifted) = inherited.at(inherited.at.mono, frequency, frequency);
+        assert_eq!((lead, inherited.deviation), (NtpDuration::from_micros(30), NtpDuration::from_micros(40)));
+        // 0.1 ppm for 300 s.
+        assert!((drifted - 30e-6).abs() < 1e-8, "{inherited:?}");
     }
 
     #[test]

@@ -360,7 +360,8 @@ impl Estimator {
             return None;
         }
         let bank = self.joint.as_ref()?;
-        let inherited = self.tracks.get(&source).and_then(|track| track.inherited);
+        // Once only: who comes back later may come by another route.
+        let inherited = self.tracks.get_mut(&source).and_then(|track| track.inherited.take());
         let unknown = BIAS_SHARE * evidence.view.round_trip;
         let (mean, usual) = inherited.map_or((0.0, unknown), |path| (path.bias, path.bias_deviation));
         let expected = bank.project(evidence.at);
@@ -401,7 +402,7 @@ impl Estimator {
     /// The joint filter begins as one source's own, with a bias. A first sample alone may be a stray, and
     /// its own filter says so; one that others do not contradict is no further off than it can be.
     fn begin(&mut self, source: AssociationId, is_vouched_for: bool) {
-        self.joint = self.tracks.get(&source).map(|track| {
+        self.joint = self.tracks.get_mut(&source).map(|track| {
             let mut bank = track.solo.clone();
             if let Some(memory) = &self.memory {
                 bank.weigh(&memory.tempered());
@@ -414,7 +415,7 @@ impl Estimator {
                 (Some(inherited), Some(origin)) if inherited.is_young(bank.at()) => {
                     let (lead, drifted) = inherited.at(bank.at(), self.prior, self.prior_deviation);
                     let lead = (lead - origin).as_seconds_f64();
-                    if let Some(path) = &track.inherited {
+                    if let Some(path) = track.inherited.take() {
                         bank.believe_lead(lead + path.bias, path.noise.hypot(drifted));
                         let bias = bank.split_bias(path.bias_deviation);
                         bank.move_to_bias(bias, path.bias);
@@ -576,6 +577,7 @@ impl Estimator {
     pub fn restart(&mut self) {
         self.joint = None;
         self.inherited = None;
+        self.tracks.values_mut().for_each(|track| track.inherited = None);
         self.jumped = None;
         self.followed.clear();
         // What samples looked like to that filter means nothing to the next.

@@ -158,6 +158,7 @@ impl Track {
         variance: f64,
         expected: impl Fn(MonoTime) -> f64,
     ) -> RouteChange {
+        self.inherited = None;
         let (minimum, old_minimum) = (self.path.minimum(), view.minimum_before);
         let near = |route: &Route| (route.minimum - minimum).abs() < ROUTE_MATCH * view.jump + view.scale;
         let known = self.routes.iter().rev().find(|route| near(route)).copied();
