@@ -42,25 +42,32 @@ struct Sample {
 }
 
 pub(crate) fn run(request: &Query, out: &mut dyn Write) -> Result<Exit, Failure> {
-    let mut usable = false;
+    let mut worst = Exit::Done;
     for host in &request.hosts {
-        let found = resolve(host, request).map_err(|reason| Failure::NoAnswer(format!("{host}: {reason}")));
+        let found = resolve(host, request);
         let addresses = match found {
             Ok(addresses) => addresses,
-            Err(failure) if request.hosts.len() == 1 && !request.json => return Err(failure),
-            Err(failure) => {
-                let answer = Answer::failed(host, String::new(), failure.to_string());
-                answer.write(request.json, out)?;
+            Err(reason) if request.hosts.len() == 1 && !request.json => {
+                return Err(Failure::NoAnswer(format!("{host}: {reason}")));
+            }
+            Err(reason) => {
+                Answer::failed(host, String::new(), reason).write(request.json, out)?;
+                worst = Exit::NoAnswer;
                 continue;
             }
         };
+        let mut usable = false;
         for address in addresses.into_iter().take(ADDRESSES_MAX) {
             let answer = ask(host, address, request.samples);
             usable |= answer.error.is_none();
             answer.write(request.json, out)?;
         }
+        // One address of a name is enough, but no name may be silent.
+        if !usable {
+            worst = Exit::NoAnswer;
+        }
     }
-    Ok(if usable { Exit::Done } else { Exit::NoAnswer })
+    Ok(worst)
 }
 
 fn resolve(host: &str, request: &Query) -> Result<Vec<SocketAddr>, String> {
