@@ -119,19 +119,27 @@ impl Source {
     }
 }
 
+/// What to write instead of an address and a port in one word.
+fn with_port(text: &str) -> Option<String> {
+    let (host, port) = text.rsplit_once(':')?;
+    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    let port: u16 = port.parse().ok().filter(|port| *port > 0)?;
+    is_host(host).then(|| format!("write {host} port {port}"))
+}
+
 pub(super) fn read(role: Role, words: &mut Words<'_, '_>) -> Option<Source> {
     let word = words.argument_word(0)?;
     let host = words.text(word).to_owned();
     if !is_host(&host) {
         let message = format!("\"{host}\" is neither an address nor a name");
         let remedy = if host.contains('%') {
-            "an interface is named behind a link-local IPv6 address alone: fe80::1%eth0"
+            "an interface is named behind a link-local IPv6 address alone: fe80::1%eth0".to_owned()
         } else if host.ends_with(',') {
-            "delete the comma; each server has a line of its own"
+            "delete the comma; each server has a line of its own".to_owned()
         } else {
-            ""
+            with_port(&host).unwrap_or_default()
         };
-        words.findings.error("E007", word, &message).note(IGNORED, remedy);
+        words.findings.error("E007", word, &message).note(IGNORED, &remedy);
         return None;
     }
     if address(&host).is_some_and(|address| !is_place(address)) {

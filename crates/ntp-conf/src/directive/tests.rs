@@ -172,6 +172,18 @@ fn restrict_may_name_a_host() {
 }
 
 #[test]
+fn a_port_has_a_word_of_its_own() {
+    for (host, remedy) in [
+        ("127.0.0.1:11123", "write 127.0.0.1 port 11123"),
+        ("[::1]:10123", "write ::1 port 10123"),
+        ("ntp.example:1", "write ntp.example port 1"),
+    ] {
+        assert!(remedies(&format!("server {host}")).contains(remedy), "{host}");
+    }
+    assert!(!remedies("server a:0").contains("port"));
+}
+
+#[test]
 fn clocks_and_thresholds() {
     let Some(Directive::Fudge(fudge)) = meaning("fudge 127.127.1.0 stratum 10 refid LAN").directive else {
         panic!()
