@@ -70,6 +70,10 @@ fn every_command_of_debians_ntpq_has_its_answer() {
         let printed = signed(key, command).both();
         assert!(printed.contains(part), "{key} {command}: {printed}");
     }
+    // Rules count the datagrams that they decided about.
+    let listed = signed("1", "reslist").stdout;
+    let hits = listed.lines().filter_map(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    assert!(hits.sum::<u64>() > 20, "{listed}");
 }
 
 #[test]

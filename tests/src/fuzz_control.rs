@@ -11,7 +11,7 @@ use ntp_proto::control::{
     Reaction, Statistics, parse_items, respond, sign,
 };
 use ntp_proto::random::Rng;
-use ntp_proto::server::{AccessList, ClientTable, RateLimit, Restrictions, Rule, ServerRules};
+use ntp_proto::server::{AccessList, ClientTable, RateLimit, Restrictions, RuleRow, ServerRules};
 use ntp_proto::system::{
     ClockStart, Family, Snapshot, SourceConfig, SourceKind, System, SystemConfig, Target,
 };
@@ -46,7 +46,7 @@ impl Lists for Empty {
         Vec::new()
     }
 
-    fn rules(&self) -> Vec<Rule> {
+    fn rules(&self) -> Vec<RuleRow> {
         Vec::new()
     }
 }

@@ -283,7 +283,7 @@ mod tests {
     use crate::auth::KeyTable;
     use crate::control::Statistics;
     use crate::server::{
-        AccessList, ClientTable, Prefix, RateLimit, Request, Rule, RuleTarget, ServerRules, respond,
+        AccessList, ClientTable, Prefix, RateLimit, Request, Rule, RuleRow, RuleTarget, ServerRules, respond,
     };
     use crate::system::Reference;
     use crate::time::Precision;
@@ -322,7 +322,7 @@ mod tests {
         fn interfaces(&self) -> Vec<super::super::InterfaceRow> {
             Vec::new()
         }
-        fn rules(&self) -> Vec<Rule> {
+        fn rules(&self) -> Vec<RuleRow> {
             Vec::new()
         }
     }

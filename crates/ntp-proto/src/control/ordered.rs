@@ -3,7 +3,7 @@
 use core::fmt::Write as _;
 use core::net::SocketAddr;
 
-use crate::server::{Prefix, Restrictions, Rule, RuleTarget};
+use crate::server::{Restrictions, RuleRow};
 use crate::time::MonoTime;
 
 use super::lines::Lines;
@@ -33,8 +33,8 @@ pub struct InterfaceRow {
 pub trait Lists: core::fmt::Debug {
     /// The sockets that are listened on.
     fn interfaces(&self) -> Vec<InterfaceRow>;
-    /// The access list, in the order of the file.
-    fn rules(&self) -> Vec<Rule>;
+    /// The access list.
+    fn rules(&self) -> Vec<RuleRow>;
 }
 
 /// The text of a list, as queries get it, for whoever needs no proof; `None` for one that there is not.
@@ -77,21 +77,13 @@ fn interfaces(rows: &[InterfaceRow], now: MonoTime) -> Vec<u8> {
     lines.finish()
 }
 
-/// Those of IPv4 before those of IPv6, the most specific first.
-fn rules(rules: &[Rule]) -> Vec<u8> {
-    let prefix = |rule: &Rule| match rule.target {
-        RuleTarget::Prefix(prefix) => Some((prefix, rule.restrictions)),
-        RuleTarget::Source => None,
-    };
-    let mut rows: Vec<(Prefix, Restrictions)> = rules.iter().filter_map(prefix).collect();
-    rows.sort_by_key(|(prefix, _)| (!prefix.address().is_ipv4(), core::cmp::Reverse(prefix.length())));
+fn rules(rows: &[RuleRow]) -> Vec<u8> {
     let mut lines = Lines::default();
-    for (index, (prefix, restrictions)) in rows.iter().enumerate() {
-        lines.push(&format!("addr.{index}={}", prefix.address()));
-        lines.push(&format!("mask.{index}={}", prefix.mask()));
-        // Nobody counts them: that would cost every request.
-        lines.push(&format!("hits.{index}=0"));
-        lines.push(&format!("flags.{index}={}", words(*restrictions)));
+    for (index, row) in rows.iter().enumerate() {
+        lines.push(&format!("addr.{index}={}", row.prefix.address()));
+        lines.push(&format!("mask.{index}={}", row.prefix.mask()));
+        lines.push(&format!("hits.{index}={}", row.hits));
+        lines.push(&format!("flags.{index}={}", words(row.restrictions)));
     }
     lines.finish()
 }

@@ -20,7 +20,7 @@ use crate::system::Reference;
 use crate::time::{MonoTime, NtpDuration, NtpShort, NtpTimestamp};
 use crate::wire::{Header, KissCode, Leap, Mode, Packet, Stratum, Version};
 
-pub use access::{AccessList, Prefix, Restrictions, Rule, RuleTarget};
+pub use access::{AccessList, Prefix, Restrictions, Rule, RuleRow, RuleTarget};
 pub use clients::{ClientList, ClientRecord, ClientTable, Occupancy, RateLimit};
 pub use counters::{Counters, Counts, Outcome, Trait};
 pub use reply::Reply;
@@ -95,7 +95,7 @@ pub fn respond(
     clients: &mut ClientTable,
     request: &Request<'_>,
 ) -> Verdict {
-    let restrictions = rules.access.restrictions(request.from);
+    let restrictions = rules.access.decide(request.from, clients.lane());
     if restrictions.has(Restrictions::IGNORE) {
         return Verdict::Silence(Outcome::Restricted);
     }

@@ -5,13 +5,12 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use ntp_proto::control::{Asker, Configure, Identity, InterfaceRow, Lists, Reaction, Statistics, respond};
-use ntp_proto::server::{Outcome, Restrictions, Rule};
+use ntp_proto::server::{Outcome, Restrictions, RuleRow};
 use ntp_proto::time::MonoTime;
 use tracing::{info, warn};
 
 use super::Driver;
 use crate::clock::{self, ClockError};
-use crate::config;
 
 /// How much of a line that came by query is logged.
 const SHOWN_MAX: usize = 200;
@@ -62,8 +61,8 @@ impl Lists for Listing<'_> {
         addresses.into_iter().map(row).collect()
     }
 
-    fn rules(&self) -> Vec<Rule> {
-        config::all_rules(&self.driver.restrictions, &self.driver.hosts)
+    fn rules(&self) -> Vec<RuleRow> {
+        self.driver.service.rules().access.rows()
     }
 }
 

@@ -141,6 +141,7 @@ impl Service {
     /// Publishes who may ask, how often, with which keys.
     pub(crate) fn set_rules(&self, rules: ServerRules) {
         let known = self.shared.published.load();
+        rules.access.count_on_from(&known.rules.access);
         let (reference, clock) = (known.reference, known.clock.clone());
         self.shared.published.store(Arc::new(Published { reference, rules: Arc::new(rules), clock }));
     }
@@ -286,7 +287,7 @@ impl Service {
     fn start_worker(&mut self, address: SocketAddr, socket: Socket, tables: usize) -> io::Result<()> {
         // A mark that the kernel does not take is no reason not to answer.
         drop(socket.set_code_point(self.code_point));
-        let table = new_table(self.list_size, tables, self.began)?;
+        let table = new_table(self.list_size, tables, self.began)?.in_lane(self.workers.len());
         self.workers.push(Worker::start(address, socket, table, self.shared.clone())?);
         Ok(())
     }

@@ -1,7 +1,7 @@
 use super::super::{Reassembly, ReassemblyError, parse_items, service_counter};
 use super::*;
 use crate::auth::{Algorithm, Key};
-use crate::server::{Outcome, Prefix, Rule, RuleTarget, Verdict};
+use crate::server::{AccessList, Outcome, Prefix, Rule, RuleRow, RuleTarget, Verdict};
 use crate::system::{ClockStart, SourceConfig, SourceKind, System, SystemConfig, Target};
 use crate::time::{Frequency, MonoTime, NtpTimestamp, Precision};
 use proptest::prelude::*;
@@ -59,13 +59,18 @@ impl Lists for Two {
         };
         vec![row("0.0.0.0:123", "v4wildcard"), row("[fe80::1%2]:123", "et\"h\x1b0")]
     }
-    fn rules(&self) -> Vec<Rule> {
+    fn rules(&self) -> Vec<RuleRow> {
         let rule = |address: &str, length, restrictions| Rule {
             target: RuleTarget::Prefix(Prefix::of_length(address.parse().unwrap(), length).unwrap()),
             restrictions,
         };
         let closed = Restrictions::KOD | Restrictions::LIMITED | Restrictions::NOQUERY;
-        vec![rule("::", 0, closed), rule("0.0.0.0", 0, closed), rule("127.0.0.1", 32, Restrictions::NONE)]
+        AccessList::new(&[
+            rule("::", 0, closed),
+            rule("0.0.0.0", 0, closed),
+            rule("127.0.0.1", 32, Restrictions::NONE),
+        ])
+        .rows()
     }
 }
 

@@ -3,13 +3,18 @@
 //! It governs who may ask us. DEVIATION(ntp 4.2.8): it does not govern whom we ask, because an
 //! answer is accepted only on a socket connected to a configured server and with our nonce in it.
 
+mod hits;
 mod ranges;
 mod restrictions;
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
-use core::net::{IpAddr, SocketAddr};
+use alloc::vec::Vec;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use core::num::NonZeroU32;
 
-use ranges::{Net, Ranges};
+use hits::Hits;
+use ranges::{Net, Ranges, Ruling};
 
 pub use restrictions::Restrictions;
 
@@ -88,10 +93,10 @@ impl Prefix {
     }
 
     /// As a range for one family's [`Ranges`], where its bits are the leading ones.
-    fn net(&self, restrictions: Restrictions) -> Option<Net> {
+    fn net(&self, ruling: Ruling) -> Option<Net> {
         let spare = if self.v4 { V4_SPARE_BITS } else { 0 };
         let contiguous = (self.mask << spare).leading_ones() == self.mask.count_ones();
-        contiguous.then(|| Net { first: self.bits << spare, length: self.length(), restrictions })
+        contiguous.then(|| Net { first: self.bits << spare, ruling })
     }
 }
 
@@ -132,50 +137,103 @@ pub struct Rule {
     pub restrictions: Restrictions,
 }
 
+/// A rule as it is in force, and how often it has decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RuleRow {
+    /// Whom it is about.
+    pub prefix: Prefix,
+    /// What they may not do.
+    pub restrictions: Restrictions,
+    /// Datagrams about which it has decided.
+    pub hits: u64,
+}
+
 /// All `restrict` lines.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug)]
 pub struct AccessList {
     v4: Ranges,
     v6: Ranges,
     /// Those whose mask has gaps, the most specific first. Nobody has many, and each costs.
-    gapped: Vec<(Prefix, Restrictions)>,
+    gapped: Vec<(Prefix, Ruling)>,
     source: Option<Restrictions>,
+    /// Addresses of the servers that `source` is about, sorted.
     sources: Vec<IpAddr>,
-    /// Whether the file had any line at all.
-    configured: bool,
     /// What any line says.
     mentioned: Restrictions,
+    /// What is in force, lines about the same range as one, each at its number less 1.
+    rules: Box<[(Prefix, Restrictions)]>,
+    hits: Hits,
+}
+
+impl Default for AccessList {
+    /// What holds where there is no line.
+    fn default() -> Self {
+        Self::new(&[])
+    }
+}
+
+/// The same rules; how often each has decided makes no difference.
+impl PartialEq for AccessList {
+    fn eq(&self, other: &Self) -> bool {
+        let Self { v4: _, v6: _, gapped: _, source, sources, mentioned, rules, hits: _ } = self;
+        (source, sources, mentioned, rules) == (&other.source, &other.sources, &other.mentioned, &other.rules)
+    }
+}
+
+impl Eq for AccessList {}
+
+/// What holds where the file has no line: the time is for everybody, queries are for this machine.
+fn unwritten() -> [Rule; 4] {
+    let for_this_machine = Restrictions::NOQUERY | Restrictions::NOMRULIST;
+    let rule = |address: IpAddr, length, restrictions| Rule {
+        target: RuleTarget::Prefix(
+            Prefix::of_length(address, length).unwrap_or_else(|| Prefix::host(address)),
+        ),
+        restrictions,
+    };
+    [
+        rule(Ipv4Addr::UNSPECIFIED.into(), 0, for_this_machine),
+        rule(Ipv4Addr::LOCALHOST.into(), 8, Restrictions::NONE),
+        rule(Ipv6Addr::UNSPECIFIED.into(), 0, for_this_machine),
+        rule(Ipv6Addr::LOCALHOST.into(), 128, Restrictions::NONE),
+    ]
 }
 
 impl AccessList {
     /// From the lines in order. Flags of lines about the same range add up, as in ntpd.
     pub fn new(lines: &[Rule]) -> Self {
+        let mentioned = lines.iter().fold(Restrictions::NONE, |all, line| all | line.restrictions);
+        let unwritten = unwritten();
+        let lines = if lines.is_empty() { &unwritten } else { lines };
         let mut source: Option<Restrictions> = None;
-        let mut rules: BTreeMap<(Prefix, bool), Restrictions> = BTreeMap::new();
+        let mut merged: BTreeMap<(Prefix, bool), Restrictions> = BTreeMap::new();
         for line in lines {
             let known = match line.target {
                 RuleTarget::Source => source.get_or_insert_default(),
                 RuleTarget::Prefix(prefix) => {
-                    rules.entry((prefix, line.restrictions.has(Restrictions::NTPPORT))).or_default()
+                    // A line for port 123 alone is another one.
+                    merged.entry((prefix, line.restrictions.has(Restrictions::NTPPORT))).or_default()
                 }
             };
             *known |= line.restrictions;
         }
+        let rules: Box<[(Prefix, Restrictions)]> =
+            merged.into_iter().map(|((prefix, _), restrictions)| (prefix, restrictions)).collect();
         let (mut v4, mut v6, mut gapped) = (Vec::new(), Vec::new(), Vec::new());
-        for ((prefix, _), restrictions) in rules {
-            match prefix.net(restrictions) {
+        for ((prefix, restrictions), number) in rules.iter().zip(1..) {
+            let Some(rule) = NonZeroU32::new(number) else { continue };
+            let ruling = Ruling { length: prefix.length(), restrictions: *restrictions, rule };
+            match prefix.net(ruling) {
                 Some(net) if prefix.v4 => v4.push(net),
                 Some(net) => v6.push(net),
-                None => gapped.push((prefix, restrictions)),
+                None => gapped.push((*prefix, ruling)),
             }
         }
-        gapped.sort_by_key(|(prefix, restrictions)| {
-            (core::cmp::Reverse(prefix.length()), !restrictions.has(Restrictions::NTPPORT))
+        gapped.sort_by_key(|(_, ruling)| {
+            (core::cmp::Reverse(ruling.length), !ruling.restrictions.has(Restrictions::NTPPORT))
         });
-        let configured = !lines.is_empty();
-        let mentioned = lines.iter().fold(Restrictions::NONE, |all, line| all | line.restrictions);
-        let (v4, v6) = (Ranges::new(v4), Ranges::new(v6));
-        Self { v4, v6, gapped, source, sources: Vec::new(), configured, mentioned }
+        let (v4, v6, hits) = (Ranges::new(v4), Ranges::new(v6), Hits::new(rules.len()));
+        Self { v4, v6, gapped, source, sources: Vec::new(), mentioned, rules, hits }
     }
 
     /// The servers that `restrict source` is about.
@@ -200,34 +258,78 @@ impl AccessList {
 
     /// What a sender may not do.
     pub fn restrictions(&self, from: SocketAddr) -> Restrictions {
+        self.ruling(from).0
+    }
+
+    /// The same of the sender of a datagram, which counts for the rule that decides; every thread counts in a lane of
+    /// its own.
+    pub(super) fn decide(&self, from: SocketAddr, lane: usize) -> Restrictions {
+        let (restrictions, rule) = self.ruling(from);
+        if let Some(rule) = rule {
+            self.hits.count(place(rule), lane);
+        }
+        restrictions
+    }
+
+    /// Goes on counting from where a former list was, for the rules that both have.
+    pub fn count_on_from(&self, former: &Self) {
+        if core::ptr::eq(self, former) {
+            return;
+        }
+        let key = |(prefix, restrictions): &(Prefix, Restrictions)| {
+            (*prefix, restrictions.has(Restrictions::NTPPORT))
+        };
+        for (at, rule) in self.rules.iter().enumerate() {
+            if let Ok(before) = former.rules.binary_search_by_key(&key(rule), key) {
+                self.hits.add(at, 0, former.hits.of(before));
+            }
+        }
+    }
+
+    /// The rules in force: those of IPv4 before those of IPv6, the most specific first.
+    pub fn rows(&self) -> Vec<RuleRow> {
+        let row = |(at, (prefix, restrictions)): (usize, &(Prefix, Restrictions))| RuleRow {
+            prefix: *prefix,
+            restrictions: *restrictions,
+            hits: self.hits.of(at),
+        };
+        let mut rows: Vec<RuleRow> = self.rules.iter().enumerate().map(row).collect();
+        rows.sort_by_key(|row| (!row.prefix.v4, core::cmp::Reverse(row.prefix.length())));
+        rows
+    }
+
+    fn ruling(&self, from: SocketAddr) -> (Restrictions, Option<NonZeroU32>) {
         let address = from.ip().to_canonical();
         let matching = self.matching(address, from.port() == 123);
         let bits = if address.is_ipv4() { 32 } else { 128 };
         let template = self.source.filter(|_| self.sources.binary_search(&address).is_ok());
         match (matching, template) {
-            // An explicit line about exactly this host outranks the template for servers.
-            (Some((length, restrictions)), Some(_)) if length == bits => restrictions,
-            (_, Some(template)) => template,
-            (Some((_, restrictions)), None) => restrictions,
-            // Without any line, the state of the daemon is nobody's business but this machine's.
-            (None, None) => (Restrictions::NOQUERY | Restrictions::NOMRULIST)
-                .when(!self.configured && !address.is_loopback()),
+            // A line about this very address says more than one about all servers.
+            (Some(ruling), Some(_)) if ruling.length == bits => (ruling.restrictions, Some(ruling.rule)),
+            (_, Some(template)) => (template, None),
+            (Some(ruling), None) => (ruling.restrictions, Some(ruling.rule)),
+            (None, None) => (Restrictions::NONE, None),
         }
     }
 
-    /// The most specific rule: the bits it fixes, and what it says.
-    fn matching(&self, address: IpAddr, ntp_port: bool) -> Option<(u8, Restrictions)> {
+    /// What the most specific rule says.
+    fn matching(&self, address: IpAddr, ntp_port: bool) -> Option<Ruling> {
         let (bits, v4) = widen(address);
         let decision = if v4 { self.v4.find(bits << V4_SPARE_BITS) } else { self.v6.find(bits) };
         let found = if ntp_port { decision.ntp_port } else { decision.any };
-        let gapped = self.gapped.iter().find(|(prefix, restrictions)| {
-            prefix.holds(address) && (ntp_port || !restrictions.has(Restrictions::NTPPORT))
+        let gapped = self.gapped.iter().find(|(prefix, ruling)| {
+            prefix.holds(address) && (ntp_port || !ruling.restrictions.has(Restrictions::NTPPORT))
         });
-        match gapped.map(|(prefix, restrictions)| (prefix.length(), *restrictions)) {
-            Some(gapped) if found.is_none_or(|(length, _)| length < gapped.0) => Some(gapped),
+        match gapped.map(|(_, ruling)| *ruling) {
+            Some(gapped) if found.is_none_or(|found| found.length < gapped.length) => Some(gapped),
             _ => found,
         }
     }
+}
+
+/// Where a rule stands.
+const fn place(rule: NonZeroU32) -> usize {
+    rule.get() as usize - 1
 }
 
 #[cfg(test)]
@@ -299,6 +401,29 @@ mod tests {
         assert!(!ask(&list, "[::1]:9").has(NOQUERY));
         assert!(ask(&list, "192.0.2.1:9").has(NOQUERY));
         assert!(!ask(&list, "192.0.2.1:9").has(Restrictions::NOSERVE));
+    }
+
+    #[test]
+    fn rules_count_what_they_decide_and_go_on_when_read_anew() {
+        let lines = [
+            rule("0.0.0.0", "0.0.0.0", IGNORE),
+            rule("10.0.0.0", "255.0.0.0", NOQUERY),
+            rule("::", "::", OPEN),
+        ];
+        let list = AccessList::new(&lines);
+        for (lane, from) in
+            ["10.0.0.1:9", "10.1.0.1:123", "192.0.2.1:9", "[2001:db8::1]:9"].iter().enumerate()
+        {
+            list.decide(from.parse().unwrap(), lane);
+        }
+        let hits = |list: &AccessList| list.rows().iter().map(|row| row.hits).collect::<Vec<_>>();
+        assert_eq!(hits(&list), [2, 1, 1]);
+        // One rule goes, one comes.
+        let renewed = AccessList::new(&[lines[0], lines[1], rule("10.1.0.0", "255.255.0.0", OPEN)]);
+        renewed.count_on_from(&list);
+        assert_eq!(hits(&renewed), [0, 2, 1]);
+        assert_ne!(list, renewed);
+        assert_eq!(AccessList::default().rows().len(), 4);
     }
 
     #[test]

@@ -2,6 +2,8 @@
 //! their number: the prefixes are cut into disjoint ranges once, and an index leads to a handful of
 //! them by the leading bits in which they differ.
 
+use core::num::NonZeroU32;
+
 use super::restrictions::Restrictions;
 
 /// The index has at most so many places: 256 KiB of them.
@@ -12,39 +14,46 @@ const INDEX_BITS_MAX: u32 = 16;
 pub(super) struct Net {
     /// Its first address, in the upper bits.
     pub(super) first: u128,
-    /// How many bits it fixes.
-    pub(super) length: u8,
-    pub(super) restrictions: Restrictions,
+    pub(super) ruling: Ruling,
 }
 
 impl Net {
     fn last(&self) -> u128 {
-        self.first | u128::MAX.checked_shr(self.length.into()).unwrap_or(0)
+        self.first | u128::MAX.checked_shr(self.ruling.length.into()).unwrap_or(0)
     }
 }
 
-/// What holds in a range: for senders on any port, and for those on port 123; with the length of the
-/// prefix that says so, `None` where none does.
+/// What a rule says, and which one it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ruling {
+    /// How many bits its prefix fixes.
+    pub(super) length: u8,
+    pub(super) restrictions: Restrictions,
+    /// Its number, from 1 on.
+    pub(super) rule: NonZeroU32,
+}
+
+/// What holds in a range: for senders on any port, and for those on port 123; `None` where no prefix
+/// says anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(super) struct Decision {
-    pub(super) any: Option<(u8, Restrictions)>,
-    pub(super) ntp_port: Option<(u8, Restrictions)>,
+    pub(super) any: Option<Ruling>,
+    pub(super) ntp_port: Option<Ruling>,
 }
 
 impl Decision {
     /// The same within a more specific prefix.
     fn within(mut self, net: &Net) -> Self {
-        let decides = Some((net.length, net.restrictions));
-        if net.restrictions.has(Restrictions::NTPPORT) {
-            self.ntp_port = decides;
+        if net.ruling.restrictions.has(Restrictions::NTPPORT) {
+            self.ntp_port = Some(net.ruling);
         } else {
-            self.any = decides;
+            self.any = Some(net.ruling);
             // Of two rules about the same prefix, the one about port 123 is the more specific.
-            let same = self.ntp_port.is_some_and(|(length, restrictions)| {
-                length == net.length && restrictions.has(Restrictions::NTPPORT)
+            let same = self.ntp_port.is_some_and(|ruling| {
+                ruling.length == net.ruling.length && ruling.restrictions.has(Restrictions::NTPPORT)
             });
             if !same {
-                self.ntp_port = decides;
+                self.ntp_port = Some(net.ruling);
             }
         }
         self
@@ -73,7 +82,7 @@ impl Default for Ranges {
 impl Ranges {
     /// Cuts the prefixes, in any order, into ranges. Of two equal ones the later counts.
     pub(super) fn new(mut nets: Vec<Net>) -> Self {
-        nets.sort_by_key(|net| (net.first, net.length));
+        nets.sort_by_key(|net| (net.first, net.ruling.length));
         let mut cut = Cut::default();
         cut.begin(0, Decision::default());
         // The prefixes that hold where the sweep stands, the most specific last.
@@ -159,7 +168,7 @@ mod tests {
     fn slowly(nets: &[Net], address: u128) -> Decision {
         let mut holding: Vec<&Net> =
             nets.iter().filter(|net| (net.first..=net.last()).contains(&address)).collect();
-        holding.sort_by_key(|net| net.length);
+        holding.sort_by_key(|net| net.ruling.length);
         holding.into_iter().fold(Decision::default(), Decision::within)
     }
 
@@ -172,7 +181,7 @@ mod tests {
                 let flag =
                     [Restrictions::IGNORE, Restrictions::NOSERVE, Restrictions::NONE][usize::from(kind)];
                 let restrictions = flag | Restrictions::NTPPORT.when(port);
-                Net { first: bits & mask, length, restrictions }
+                Net { first: bits & mask, ruling: Ruling { length, restrictions, rule: NonZeroU32::MIN } }
             },
         )
     }
@@ -185,8 +194,8 @@ mod tests {
         ) {
             let mut unique: Vec<Net> = Vec::new();
             for net in nets {
-                let port = |net: &Net| net.restrictions.has(Restrictions::NTPPORT);
-                if unique.iter().all(|known| (known.first, known.length, port(known)) != (net.first, net.length, port(&net))) {
+                let port = |net: &Net| net.ruling.restrictions.has(Restrictions::NTPPORT);
+                if unique.iter().all(|known| (known.first, known.ruling.length, port(known)) != (net.first, net.ruling.length, port(&net))) {
                     unique.push(net);
                 }
             }
@@ -203,11 +212,15 @@ mod tests {
     }
 
     #[test]
+    fn a_range_takes_little_memory() {
+        assert_eq!(size_of::<Decision>(), 16);
+    }
+
+    #[test]
     fn a_hundred_thousand_rules_leave_a_handful_to_search() {
         let net = |number: u128| Net {
             first: (0x2001_0db8 << 96) | (number * 7919) << 48,
-            length: 80,
-            restrictions: Restrictions::NOSERVE,
+            ruling: Ruling { length: 80, restrictions: Restrictions::NOSERVE, rule: NonZeroU32::MIN },
         };
         let ranges = Ranges::new((0..100_000).map(net).collect());
         assert_eq!(ranges.starts.len(), 200_001);

@@ -65,6 +65,7 @@ pub struct ClientTable {
     list: Arc<ClientList>,
     key: (u64, u64),
     random: u64,
+    lane: usize,
 }
 
 /// One client, as the list of clients shows it.
@@ -156,7 +157,18 @@ impl ClientTable {
         let buckets = (0..wanted / WAYS).map(|_| Bucket::default()).collect();
         let (known, replaced) = (AtomicU64::new(0), AtomicU64::new(0));
         let list = Arc::new(ClientList { buckets, epoch, known, replaced });
-        Self { list, key, random: seed | 1 }
+        Self { list, key, random: seed | 1, lane: 0 }
+    }
+
+    /// The table of the thread with this number, which counts apart from the others.
+    #[must_use]
+    pub const fn in_lane(mut self, lane: usize) -> Self {
+        self.lane = lane;
+        self
+    }
+
+    pub(super) const fn lane(&self) -> usize {
+        self.lane
     }
 
     /// The memory that so many entries take.
