@@ -171,6 +171,22 @@ fn a_configuration_that_wants_more_is_refused_with_a_word_and_the_old_one_stays(
 }
 
 #[test]
+fn a_slip_of_the_pen_does_not_stop_asking_those_who_are_asked() {
+    let place = Place::new();
+    let mut running = Running::start(&place, &[]);
+    fs::write(&place.conf, "sever 127.0.0.1\n").unwrap();
+    running.reload();
+    running.says("the configuration is not read anew: ");
+    running.says("has 1 errors and names no usable server; mend them and try again");
+    // Nobody at all is what was asked for.
+    fs::write(&place.conf, "").unwrap();
+    running.reload();
+    running.says("names none, and the clock runs free");
+    running.says("(sources: 0 as before, 0 new, 1 gone)");
+    assert_eq!(running.daemon.terminate(), Some(0));
+}
+
+#[test]
 fn what_is_named_by_a_relative_path_is_within_reach() {
     let place = Place::new();
     let mut running = Running::start(&place, &["-p", "of-a-test.pid"]);

@@ -44,7 +44,7 @@ pub(crate) enum ConfigError {
     #[error("{} lies outside the folders that ntpd confined itself to when it started; restart it", .0.display())]
     Beyond(PathBuf),
     /// There are errors in it, and nothing is left to do.
-    #[error("{path}: has {errors} errors and names no usable server; mend them and start again")]
+    #[error("{path}: has {errors} errors and names no usable server; mend them and try again")]
     Useless { path: String, errors: usize },
 }
 
@@ -307,12 +307,8 @@ pub(crate) fn server_rules(found: &Configuration, keys: &Arc<KeyTable>, access: 
 
 /// The access list.
 pub(crate) fn access(lines: &[Restrict], hosts: &NamedHosts) -> AccessList {
-    AccessList::new(&all_rules(lines, hosts))
-}
-
-/// The rules of all lines, in order.
-pub(crate) fn all_rules(lines: &[Restrict], hosts: &NamedHosts) -> Vec<Rule> {
-    lines.iter().flat_map(|line| rules(line, hosts)).collect()
+    let rules: Vec<Rule> = lines.iter().flat_map(|line| rules(line, hosts)).collect();
+    AccessList::new(&rules)
 }
 
 /// The key that changes by query are signed with.

@@ -28,13 +28,15 @@ pub(crate) enum Destination {
 pub(crate) struct LogFile {
     path: PathBuf,
     file: File,
+    /// It was moved away and cannot be begun anew.
+    stuck: bool,
 }
 
 /// Opens a log file, behind what it holds.
 pub(crate) fn open(path: &Path) -> io::Result<LogFile> {
     let path = std::path::absolute(path)?;
     let file = append(&path)?;
-    Ok(LogFile { path, file })
+    Ok(LogFile { path, file, stuck: false })
 }
 
 fn append(path: &Path) -> io::Result<File> {
@@ -51,10 +53,20 @@ impl LogFile {
 
 impl Write for LogFile {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        if !self.is_in_place().unwrap_or(false)
-            && let Ok(file) = append(&self.path)
-        {
-            self.file = file;
+        if !self.is_in_place().unwrap_or(false) {
+            match append(&self.path) {
+                Ok(file) => (self.file, self.stuck) = (file, false),
+                // Whoever reads what there is must learn that it goes on there.
+                Err(reason) if !self.stuck => {
+                    self.stuck = true;
+                    let path = self.path.display();
+                    writeln!(
+                        self.file,
+                        "{path} is gone and cannot be begun anew ({reason}): the log goes on here"
+                    )?;
+                }
+                Err(_) => {}
+            }
         }
         self.file.write(line)
     }

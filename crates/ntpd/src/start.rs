@@ -213,6 +213,14 @@ fn launch(options: &Options, mut prepared: Prepared) -> Result<Exit, StartError>
     if let Some(account) = account {
         account.become_it()?;
     }
+    if let Some(path) = &prepared.drift_file
+        && let Err(reason) = statefiles::is_replaceable(path)
+    {
+        warn!(
+            "{}: the frequency will not be remembered from one start to the next: its folder: {reason}",
+            path.display()
+        );
+    }
     let confined = if options.no_sandbox { sandbox::waive() } else { sandbox::enter(needs) };
     let outcome = run_loop(prepared, &confined);
     if let Err(error) = &outcome {

@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+use nix::unistd::AccessFlags;
 use ntp_os::atomic_file::{ReplaceError, replace};
 use ntp_proto::discipline::LeapTable;
 use ntp_proto::estimator::Memory;
@@ -49,6 +50,12 @@ pub(crate) fn read_drift(path: &Path) -> Result<Option<Frequency>, String> {
     }
 }
 
+/// Whether a file can be put in its place, by this user and for now.
+pub(crate) fn is_replaceable(path: &Path) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(path);
+    Ok(nix::unistd::access(folder, AccessFlags::W_OK | AccessFlags::X_OK)?)
+}
+
 /// Replaces the file.
 pub(crate) fn write_drift(path: &Path, frequency: Frequency) -> Result<(), ReplaceError> {
     let line = format!("{:.3}\n", frequency.as_ppm());
@@ -91,6 +98,7 @@ mod tests {
         write_drift(&path, Frequency::from_ppm(-12.345)).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "-12.345\n");
         assert!((read_drift(&path).unwrap().unwrap().as_ppm() + 12.345).abs() < 1e-4);
+        assert!(is_replaceable(&path).is_ok() && is_replaceable(&path.join("below/drift")).is_err());
         assert!(read_memory(&path).is_err());
         assert_eq!(read_memory(&memory_path(&path)), Ok(None));
         for nonsense in ["", "fast", "nan", "99999", "\0\0"] {

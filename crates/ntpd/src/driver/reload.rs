@@ -63,6 +63,11 @@ impl Driver {
             warn!("{finding}");
         }
         self.options.complete(&mut found);
+        // A slip of the pen is no reason to stop asking those who are asked now.
+        if let Err(reason) = config::judge(&self.options.config, &found, &findings) {
+            error!("the configuration is not read anew: {reason}");
+            return;
+        }
         if let Some(path) = sandbox::first_beyond(&found, &self.options) {
             error!("the configuration is not read anew: {}", ConfigError::Beyond(path));
             return;
@@ -94,6 +99,9 @@ impl Driver {
         self.interfaces = values(&found.interfaces);
         self.listen();
         let SourceChanges { kept, added, removed } = changes;
+        if kept + added == 0 && removed > 0 {
+            warn!("no source is left: {} names none, and the clock runs free", self.options.config.display());
+        }
         let sources = format!("sources: {kept} as before, {added} new, {removed} gone");
         let waiting = self.settled.differences(&Settled::of(&found));
         if waiting.is_empty() {
