@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _};
+use std::time::Duration;
 
 use clap::{ArgAction, Parser};
 
@@ -57,8 +58,11 @@ pub struct Options {
     #[arg(long = "max-distance", value_name = "MS", value_parser = parse_millis, allow_negative_numbers = true)]
     pub distance_max: Option<f64>,
     /// `verify`: wait up to so many seconds for all that to hold
-    #[arg(long = "wait", value_name = "SECONDS", default_value_t = 0, allow_negative_numbers = true)]
-    pub wait: u32,
+    #[arg(
+        long = "wait", value_name = "SECONDS", default_value = "0", value_parser = parse_wait,
+        allow_negative_numbers = true
+    )]
+    pub wait: Duration,
     /// Read commands, even where some are given
     #[arg(short = 'i', long = "interactive")]
     pub interactive: bool,
@@ -72,10 +76,10 @@ pub struct Options {
     #[arg(short = 's', long = "srcname")]
     pub source_names: bool,
     /// The same as -d, by a number
-    #[arg(short = 'D', long = "set-debug-level", value_name = "LEVEL")]
+    #[arg(short = 'D', long = "set-debug-level", value_name = "LEVEL", allow_negative_numbers = true)]
     pub debug_level: Option<u8>,
     /// Sign questions with the key of this number
-    #[arg(short = 'a', long = "authentication", value_name = "NUMBER")]
+    #[arg(short = 'a', long = "authentication", value_name = "NUMBER", allow_negative_numbers = true)]
     pub key: Option<std::num::NonZeroU32>,
     /// The file that has the key
     #[arg(short = 'k', long = "keyfile", value_name = "FILE")]
@@ -109,6 +113,14 @@ fn parse_width(text: &str) -> Result<usize, String> {
     found.ok_or_else(|| format!("expected {} to {} columns", WIDTHS.start(), WIDTHS.end()))
 }
 
+/// The longest that anybody waits, ten years; beyond it clocks cannot count.
+const WAIT_MAX: f64 = 3.2e8;
+
+fn parse_wait(text: &str) -> Result<Duration, String> {
+    let found = text.parse().ok().filter(|seconds| (0.0..=WAIT_MAX).contains(seconds));
+    found.map(Duration::from_secs_f64).ok_or_else(|| "expected seconds, 0 or more".to_owned())
+}
+
 fn parse_millis(text: &str) -> Result<f64, String> {
     let found = text.parse().ok().filter(|millis: &f64| millis.is_finite() && *millis >= 0.0);
     found.ok_or_else(|| "expected milliseconds, 0 or more".to_owned())
@@ -123,25 +135,52 @@ pub struct Target {
     pub addresses: Vec<SocketAddr>,
 }
 
+/// Why a daemon cannot be asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TargetError {
+    /// What was written names no host and no port.
+    #[error("{0}")]
+    Malformed(String),
+    /// The name has no address, or there is no way there.
+    #[error("{0}")]
+    Unresolved(String),
+}
+
+/// Text of others for a message: short, and without what a terminal would act on.
+pub(crate) fn quoted(text: &str) -> String {
+    format!("{:.60}", text.escape_debug().to_string())
+}
+
 impl Target {
     /// Resolves `HOST`, `HOST:PORT`, `[V6]:PORT` or a bare IPv6 address.
-    pub fn resolve(text: &str, ipv4: bool, ipv6: bool) -> Result<Self, String> {
-        let (host, port) =
-            split_port(text).ok_or_else(|| format!("\"{}\" is no HOST[:PORT]", text.escape_debug()))?;
+    pub fn resolve(text: &str, ipv4: bool, ipv6: bool) -> Result<Self, TargetError> {
+        let (host, port) = split_port(text).ok_or_else(|| TargetError::Malformed(malformed(text)))?;
         // Always this machine, whatever a resolver says or fails to say (RFC 6761 §6.3).
         let found: Vec<SocketAddr> = if host.eq_ignore_ascii_case("localhost") {
             let [v6, v4] = [Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()];
             [v6, v4].map(|address: IpAddr| SocketAddr::new(address, port)).to_vec()
         } else {
             let found = (host, port).to_socket_addrs();
-            found.map_err(|error| format!("{}: {error}", host.escape_debug()))?.collect()
+            found.map_err(|error| TargetError::Unresolved(format!("{}: {error}", quoted(host))))?.collect()
         };
         let wanted = |address: &SocketAddr| !(ipv4 && address.is_ipv6() || ipv6 && address.is_ipv4());
         let addresses: Vec<SocketAddr> = found.into_iter().filter(wanted).collect();
         if addresses.is_empty() {
-            return Err(format!("{}: has no address of this family", host.escape_debug()));
+            let message = format!("{}: has no address of this family", quoted(host));
+            return Err(TargetError::Unresolved(message));
         }
         Ok(Self { name: host.to_owned(), addresses })
+    }
+}
+
+/// What is wrong with a host and port, and what was meant, where that is clear.
+fn malformed(text: &str) -> String {
+    let meant = text.rsplit_once(':').filter(|(host, port)| {
+        host.parse::<Ipv6Addr>().is_ok() && port.parse::<u16>().is_ok_and(|port| port > 0)
+    });
+    match meant {
+        Some((host, port)) => format!("\"{}\" is no HOST[:PORT]; write [{host}]:{port}", quoted(text)),
+        None => format!("\"{}\" is no HOST[:PORT]", quoted(text)),
     }
 }
 
@@ -156,8 +195,11 @@ fn split_port(text: &str) -> Option<(&str, u16)> {
         };
     }
     match text.split_once(':') {
-        // More than one colon is a bare IPv6 address.
-        Some((_, rest)) if rest.contains(':') => Some((text, 123)),
+        // More than one colon is a bare IPv6 address, with its interface perhaps.
+        Some((_, rest)) if rest.contains(':') => {
+            let address = text.split('%').next().unwrap_or_default();
+            address.parse::<Ipv6Addr>().is_ok().then_some((text, 123))
+        }
         Some((host, port)) if !host.is_empty() => Some((host, port.parse().ok().filter(|port| *port > 0)?)),
         Some(_) => None,
         None => (!text.is_empty()).then_some((text, 123)),
@@ -183,8 +225,12 @@ mod tests {
             ("a:99999", None),
             ("[::1", None),
             ("[::1]x", None),
+            ("::1:11123", None),
+            ("fe80::1%eth0", Some(("fe80::1%eth0", 123))),
         ] {
             assert_eq!(split_port(text), expected, "{text}");
         }
+        assert!(malformed("::1:11123").ends_with("write [::1]:11123"));
+        assert!(malformed(&"\u{1b}".repeat(100)).len() < 100);
     }
 }

@@ -70,7 +70,7 @@ pub(crate) fn run(
         Some(folder) => folder.to_owned(),
         None => usual().ok_or_else(|| nothing(&USUAL.join(", ")))?,
     };
-    let place = folder.display().to_string();
+    let place = folder.display().to_string().escape_debug().to_string();
     let found = read(&folder).map_err(|reason| CommandError::Usage(format!("ntpq: {place}: {reason}")))?;
     let (Some(first), Some(last)) = (found.first(), found.last()) else { return Err(nothing(&place)) };
     if for_programs {

@@ -1,10 +1,12 @@
 //! Commands from a terminal: edited, completed, and remembered until the next time.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 
+use ntp_proto::control::schema::{CLOCK, PEER, SYSTEM, Variable};
 use rustyline::completion::Completer;
 use rustyline::error::ReadlineError;
 use rustyline::highlight::Highlighter;
@@ -20,8 +22,35 @@ use crate::session::execute;
 /// Lines that are remembered.
 const HISTORY_MAX: usize = 500;
 
-/// Completes the first word to a command.
+/// Completes the first word to a command, and those after it to what the command takes.
 struct Commands;
+
+/// The beginning of a word and everything it can become.
+fn completions(typed: &str) -> (usize, Vec<String>) {
+    let whole = |start: usize, word: &str, all: &mut dyn Iterator<Item = &'static str>| {
+        let fitting: BTreeSet<String> = all.filter(|one| one.starts_with(word)).map(str::to_owned).collect();
+        (start, fitting.into_iter().collect())
+    };
+    let line = typed.trim_start();
+    let begin = typed.len() - line.len();
+    let Some((command, _)) = line.split_once(char::is_whitespace) else {
+        return whole(begin, line, &mut table::names());
+    };
+    // Lists of variables are apart by commas.
+    let start = typed.rfind(|c: char| c.is_whitespace() || c == ',').map_or(0, |at| at + 1);
+    let word = typed.get(start..).unwrap_or_default();
+    let variables = |tables: &[&'static [Variable]]| -> Vec<&'static str> {
+        tables.iter().flat_map(|table| table.iter().map(|variable| variable.name)).collect()
+    };
+    match table::meant(command).unwrap_or_default() {
+        "help" => whole(start, word, &mut table::names().chain(variables(&[SYSTEM, PEER, CLOCK]))),
+        "readvar" | "mreadvar" | "addvars" | "rmvars" => {
+            whole(start, word, &mut variables(&[SYSTEM, PEER]).into_iter())
+        }
+        "clockvar" => whole(start, word, &mut variables(&[CLOCK]).into_iter()),
+        name => whole(start, word, &mut table::words_after(name)),
+    }
+}
 
 impl Completer for Commands {
     type Candidate = String;
@@ -32,18 +61,7 @@ impl Completer for Commands {
         position: usize,
         _: &rustyline::Context<'_>,
     ) -> rustyline::Result<(usize, Vec<String>)> {
-        let typed = line.get(..position).unwrap_or_default();
-        let start = typed.len() - typed.trim_start().len();
-        let word = typed.trim_start();
-        if word.contains(char::is_whitespace) && !word.starts_with("help ") {
-            return Ok((position, Vec::new()));
-        }
-        let (start, word) = match word.strip_prefix("help ") {
-            Some(rest) => (start + 5, rest),
-            None => (start, word),
-        };
-        let fitting = table::names().filter(|name| name.starts_with(word)).map(str::to_owned);
-        Ok((start, fitting.collect()))
+        Ok(completions(line.get(..position).unwrap_or_default()))
     }
 }
 
@@ -74,6 +92,7 @@ fn named_file() -> Option<PathBuf> {
 
 /// Reads and runs commands until there are no more.
 pub(crate) fn converse(context: &mut Context<'_>, out: &mut dyn Write, err: &mut dyn Write) -> Exit {
+    ntp_os::terminal::give_back_when_ended();
     let prepared = Config::builder().max_history_size(HISTORY_MAX).map(rustyline::config::Builder::build);
     let editor = prepared.and_then(Editor::<Commands, DefaultHistory>::with_config);
     let mut editor = match editor {
@@ -114,4 +133,22 @@ pub(crate) fn converse(context: &mut Context<'_>, out: &mut dyn Write, err: &mut
         drop(editor.save_history(path));
     }
     worst
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_variables_and_options_are_completed() {
+        let of = |typed: &str| completions(typed);
+        assert_eq!(of("lpee"), (0, vec!["lpeers".to_owned()]));
+        assert_eq!(of("  pst"), (2, vec!["pstats".to_owned()]));
+        assert_eq!(of("help pst"), (5, vec!["pstats".to_owned()]));
+        assert_eq!(of("rv 0 stratum,root_del"), (13, Vec::new()));
+        assert_eq!(of("rv 0 stratum,rootde"), (13, vec!["rootdelay".to_owned()]));
+        assert_eq!(of("debug l"), (6, vec!["less".to_owned()]));
+        assert_eq!(of("mrulist sor"), (8, vec!["sort=".to_owned()]));
+        assert_eq!(of("frobnicate x").1, Vec::<String>::new());
+    }
 }

@@ -42,11 +42,11 @@ impl Choice {
 }
 
 fn look_up(file: &Path, id: KeyId) -> Result<Key, String> {
-    let name = file.display();
+    let name = file.display().to_string().escape_debug().to_string();
     let (_, content) =
         config_files::load_file(file, FILE_LEN_MAX).map_err(|error| format!("{name}: {error}"))?;
     let known = |word: &str| Algorithm::from_name(word).is_some();
-    let (lines, _) = read_keys(&name.to_string(), &content, &known);
+    let (lines, _) = read_keys(&name, &content, &known);
     let line = lines.into_iter().rfind(|line| line.id == id.number());
     let line = line.ok_or_else(|| format!("{name} has no key {}", id.number()))?;
     let algorithm = Algorithm::from_name(&line.algorithm).ok_or_else(|| format!("{name}: unknown type"))?;

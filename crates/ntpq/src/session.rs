@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::cli::{Options, Target};
+use crate::cli::{Options, Target, TargetError};
 use crate::client::{Client, ClientError};
-use crate::command::{self, CommandError, Context, Heading, Next};
+use crate::command::{self, CommandError, Context, Heading, Next, table};
 use crate::exit::Exit;
 use crate::history;
 use crate::interactive;
@@ -16,7 +16,7 @@ use crate::json;
 use crate::keys::Choice;
 use crate::settings::Settings;
 use crate::verify::{self, Wanted};
-use ntp_os::terminal::{Keys, Pressed};
+use ntp_os::terminal::{self, Keys, Pressed};
 use ntp_proto::auth::KeyId;
 use serde_json::json;
 
@@ -69,7 +69,7 @@ impl Plan {
         }
         let thresholds =
             options.offset_max.is_some() || options.distance_max.is_some() || options.sources_min.is_some();
-        if !verify && (thresholds || options.wait > 0) {
+        if !verify && (thresholds || !options.wait.is_zero()) {
             return Err("--max-offset, --max-distance, --min-sources and --wait are for `ntpq verify`");
         }
         if verify && (!commands.is_empty() || options.interactive) {
@@ -103,12 +103,13 @@ fn serve(options: &Options, settings: &Settings, out: &mut dyn Write, err: &mut 
         }
     };
     let Some(seconds) = options.watch else { return ask_all(&plan, options, settings, out, err).0 };
+    terminal::give_back_when_ended();
     let keys = Keys::listen();
     loop {
         let screen = keys.is_some() && settings.colour;
         if screen {
             // The cursor goes home, and what was there is cleared.
-            drop(out.write_all(b"\x1b[H\x1b[2J"));
+            drop(out.write_all(b"\x1b[H\x1b[2J").and_then(|()| out.flush()));
         }
         let (worst, heard) = ask_all(&plan, options, settings, out, err);
         if !heard || out.flush().is_err() {
@@ -116,9 +117,9 @@ fn serve(options: &Options, settings: &Settings, out: &mut dyn Write, err: &mut 
         }
         let interval = Duration::from_secs(seconds.into());
         match &keys {
-            // Ctrl-C and Ctrl-D are keys here.
+            // Ctrl-C, Ctrl-D and Ctrl-\ are keys here.
             Some(keys) => match keys.wait(interval) {
-                Pressed::Key(b'q' | b'Q' | 3 | 4) | Pressed::Closed => return worst,
+                Pressed::Key(b'q' | b'Q' | 3 | 4 | 28) | Pressed::Closed => return worst,
                 Pressed::Key(_) | Pressed::Nothing => {}
             },
             None => thread::sleep(interval),
@@ -158,15 +159,24 @@ fn ask(
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> (Exit, bool) {
-    let end = Instant::now() + Duration::from_secs(options.wait.into());
+    let end = Instant::now() + options.wait;
     let mut client = match open(host, options, end) {
         Ok(client) => client,
-        Err(reason) => {
+        Err(failure) => {
+            let exit = target_exit(&failure);
+            let reason = match table::meant(host) {
+                Ok(command) if table::names().any(|name| name == host) => {
+                    let others =
+                        plan.hosts.iter().filter(|other| *other != host).map(|other| format!(" {other}"));
+                    format!("{failure}; for the command: ntpq -c {command}{}", others.collect::<String>())
+                }
+                Ok(_) | Err(_) => failure.to_string(),
+            };
             drop(writeln!(err, "ntpq: {reason}"));
             if settings.json {
                 drop(json::write(host, "", json!({ "error": reason }), out));
             }
-            return (Exit::NoAnswer, true);
+            return (exit, true);
         }
     };
     client.set_debug(settings.debug > 0);
@@ -174,7 +184,7 @@ fn ask(
     {
         Some((_, Ok(file))) => client.set_log(Some(Arc::new(file))),
         Some((path, Err(reason))) => {
-            drop(writeln!(err, "ntpq: {}: {reason}", path.display()));
+            drop(writeln!(err, "ntpq: {}: {reason}", path.display().to_string().escape_debug()));
             return (Exit::Usage, true);
         }
         None => {}
@@ -219,20 +229,21 @@ fn ask(
 }
 
 /// Opens a conversation; while there is patience, again: a name may not resolve yet, nor a daemon listen.
-fn open(host: &str, options: &Options, end: Instant) -> Result<Client, String> {
+fn open(host: &str, options: &Options, end: Instant) -> Result<Client, TargetError> {
     loop {
         let opened = Target::resolve(host, options.ipv4, options.ipv6).and_then(|target| connect(&target));
-        if opened.is_ok() || Instant::now() >= end {
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() || !matches!(opened, Err(TargetError::Unresolved(_))) {
             return opened;
         }
-        thread::sleep(RETRY);
+        thread::sleep(RETRY.min(left));
     }
 }
 
 /// `localhost` is `::1` first, where a daemon may not listen: the address that answers is taken. Where none does, the
 /// last one: not every command asks, and each says what came of it.
-pub(crate) fn connect(target: &Target) -> Result<Client, String> {
-    let mut last = Err(format!("{}: has no address", target.name));
+pub(crate) fn connect(target: &Target) -> Result<Client, TargetError> {
+    let mut last = Err(TargetError::Unresolved(format!("{}: has no address", target.name)));
     for address in &target.addresses {
         match Client::connect(*address) {
             Ok(mut client) if target.addresses.len() > 1 => {
@@ -247,7 +258,9 @@ pub(crate) fn connect(target: &Target) -> Result<Client, String> {
                 last = Ok(client);
             }
             Ok(client) => return Ok(client),
-            Err(error) if last.is_err() => last = Err(format!("{}: {error}", target.name)),
+            Err(error) if last.is_err() => {
+                last = Err(TargetError::Unresolved(format!("{}: {error}", target.name)));
+            }
             Err(_) => {}
         }
     }
@@ -287,6 +300,13 @@ pub(crate) fn execute(
     }
 }
 
+const fn target_exit(failure: &TargetError) -> Exit {
+    match failure {
+        TargetError::Malformed(_) => Exit::Usage,
+        TargetError::Unresolved(_) => Exit::NoAnswer,
+    }
+}
+
 /// Says what went wrong; what it is called among exit codes.
 fn explain(error: &CommandError, client: &Client, host: &str, err: &mut dyn Write) -> Exit {
     let exit = match error {
@@ -296,8 +316,8 @@ fn explain(error: &CommandError, client: &Client, host: &str, err: &mut dyn Writ
             | ClientError::NobodyListens(_)
             | ClientError::Inconsistent
             | ClientError::Socket(_),
-        )
-        | CommandError::Unreachable(_) => Exit::NoAnswer,
+        ) => Exit::NoAnswer,
+        CommandError::Unreachable(failure) => target_exit(failure),
         CommandError::NotGood => return Exit::NotGood,
         CommandError::Declined => return Exit::Refused,
         CommandError::Client(ClientError::TooLong) | CommandError::Usage(_) | CommandError::Output(_) => {

@@ -33,6 +33,8 @@ pub(crate) struct Settings {
     pub(crate) families: (bool, bool),
     /// Packets and retries are told of.
     pub(crate) debug: u8,
+    /// Every question is signed, not only those that have to be.
+    pub(crate) sign_all: bool,
     /// The variables of `addvars`, which `readlist` asks for.
     pub(crate) variables: Vec<(String, Option<String>)>,
     /// What the originals' clients delay encryption by, milliseconds; nothing follows from it here.
@@ -56,6 +58,7 @@ impl Settings {
             columns: options.width.or(measured).unwrap_or(COLUMNS),
             families: (options.ipv4, options.ipv6),
             debug: options.debug.saturating_add(options.debug_level.unwrap_or(0)),
+            sign_all: false,
             variables: Vec::new(),
             delay: 20,
         }
@@ -75,6 +78,7 @@ impl Settings {
             columns: COLUMNS,
             families: (false, false),
             debug: 0,
+            sign_all: false,
             variables: Vec::new(),
             delay: 20,
         }

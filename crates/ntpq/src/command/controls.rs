@@ -1,6 +1,8 @@
 //! Commands about ntpq itself: whom it asks, how, and how it shows what it hears.
 
+use std::fs::File;
 use std::io::Write;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cli::Target;
@@ -38,6 +40,7 @@ pub(super) fn run(
             }
             writeln!(out, "delay {} ms", context.settings.delay)?;
         }
+        "logfile" => log_to(words.first().copied(), context, out)?,
         "debug" => debug(words.first().copied(), context, out)?,
         "raw" | "cooked" => {
             context.settings.raw = name == "raw";
@@ -86,8 +89,8 @@ fn show(context: &Context<'_>, out: &mut dyn Write) -> Result<(), CommandError> 
     }
     for (name, value) in &context.settings.variables {
         match value {
-            Some(value) => writeln!(out, "{name}={value}")?,
-            None => writeln!(out, "{name}")?,
+            Some(value) => writeln!(out, "{}={}", name.escape_debug(), value.escape_debug())?,
+            None => writeln!(out, "{}", name.escape_debug())?,
         }
     }
     Ok(())
@@ -97,7 +100,13 @@ fn host(word: Option<&str>, context: &mut Context<'_>, out: &mut dyn Write) -> R
     if let Some(word) = word {
         let (ipv4, ipv6) = context.settings.families;
         let opened = Target::resolve(word, ipv4, ipv6).and_then(|target| connect(&target));
-        let client = opened.map_err(CommandError::Unreachable)?;
+        let client = match opened {
+            Ok(client) => client,
+            Err(failure) => {
+                writeln!(out, "current host remains {}", context.host)?;
+                return Err(failure.into());
+            }
+        };
         context.client.move_to(client);
         word.clone_into(&mut context.host);
     }
@@ -146,6 +155,24 @@ fn debug(word: Option<&str>, context: &mut Context<'_>, out: &mut dyn Write) -> 
     writeln!(out, "debug level is {level}")?;
     let level = *level;
     context.client.set_debug(level > 0);
+    Ok(())
+}
+
+fn log_to(word: Option<&str>, context: &mut Context<'_>, out: &mut dyn Write) -> Result<(), CommandError> {
+    let place = match word {
+        None => return Err(CommandError::Usage("usage: logfile stderr|FILE".to_owned())),
+        Some("stderr") => {
+            context.client.set_log(None);
+            "standard error"
+        }
+        Some(path) => {
+            let file = File::options().create(true).append(true).open(path);
+            let unopened = |reason| CommandError::Usage(format!("{}: {reason}", path.escape_debug()));
+            context.client.set_log(Some(Arc::new(file.map_err(unopened)?)));
+            path
+        }
+    };
+    writeln!(out, "packets are told of in {}, while `debug` is on", place.escape_debug())?;
     Ok(())
 }
 

@@ -14,8 +14,10 @@ mod variables;
 use std::io::{self, Write};
 use std::time::Instant;
 
+use ntp_os::terminal;
 use ntp_proto::auth::{Algorithm, KeyId};
 
+use crate::cli::TargetError;
 use crate::client::{Client, ClientError};
 use crate::exit::Exit;
 use crate::json;
@@ -52,8 +54,8 @@ pub(crate) enum CommandError {
     #[error("")]
     NotGood,
     /// A host that was named cannot be asked.
-    #[error("{0}")]
-    Unreachable(String),
+    #[error(transparent)]
+    Unreachable(#[from] TargetError),
     /// The daemon has said why it does not do what was asked.
     #[error("")]
     Declined,
@@ -95,7 +97,11 @@ fn choose(name: &str, words: &[&str], key: &mut Choice, out: &mut dyn Write) -> 
         ("keytype", Some(word)) => {
             key.algorithm = Some(Algorithm::from_name(word).ok_or_else(|| usage("MD5|SHA1|AES128CMAC|..."))?);
         }
-        (_, word) => key.secret = Some((*word.ok_or_else(|| usage("SECRET"))?).to_owned()),
+        (_, word) => {
+            let asked = || terminal::hidden_line("Password: ").ok().flatten().filter(|line| !line.is_empty());
+            let secret = word.map(|word| (*word).to_owned()).or_else(asked);
+            key.secret = Some(secret.ok_or_else(|| usage("SECRET"))?);
+        }
     }
     Ok(())
 }
@@ -135,12 +141,16 @@ pub(crate) fn run(line: &str, context: &mut Context<'_>, out: &mut dyn Write) ->
         Ok(_) | Err(CommandError::NotGood | CommandError::Declined) if said.first() == Some(&b'{') => {
             out.write_all(&said)?;
         }
-        Ok(Next::Continue) => {
+        Ok(Next::Continue | Next::Quit) => {
             let text = String::from_utf8_lossy(&said).trim_end().to_owned();
             json::write(&context.host, name, json!({ "said": text }), out)?;
         }
         Ok(_) => {}
-        Err(error) => json::write(&context.host, name, json!({ "error": error.to_string() }), out)?,
+        Err(error) => {
+            // The stars are for those who look for them in lines of text.
+            let text = error.to_string().trim_start_matches('*').to_owned();
+            json::write(&context.host, name, json!({ "error": text }), out)?;
+        }
     }
     outcome
 }
@@ -187,6 +197,8 @@ fn list(
         "ifstats" => signed::interfaces(context, out)?,
         "reslist" => signed::rules(context, out)?,
         ":config" => signed::configure(&words.join(" "), context, out)?,
+        "config-from-file" => signed::configure_from(words.first().copied(), context, out)?,
+        "authenticate" => signed::authenticate(words.first().copied(), context, out)?,
         "keyid" | "keytype" | "passwd" => choose(name, words, context.key, out)?,
         "mrulist" => clients::run(words, context, out)?,
         _ => return Ok(false),

@@ -1,8 +1,12 @@
 //! What has to be signed: lists of sockets and rules, and lines of configuration.
 
+use std::fmt::Display;
 use std::io::Write;
 use std::net::IpAddr;
+use std::path::Path;
 
+use ntp_conf::FILE_LEN_MAX;
+use ntp_os::config_files;
 use ntp_proto::control::{Item, Variables};
 use serde_json::{Value, json};
 
@@ -63,6 +67,30 @@ pub(super) fn rules(context: &mut Context<'_>, out: &mut dyn Write) -> Result<()
     Ok(())
 }
 
+/// Puts the lines of a file in force, one after the other, up to the first that is refused.
+pub(super) fn configure_from(
+    name: Option<&str>,
+    context: &mut Context<'_>,
+    out: &mut dyn Write,
+) -> Result<(), CommandError> {
+    let usage = || CommandError::Usage("usage: config-from-file FILE".to_owned());
+    let path = Path::new(name.ok_or_else(usage)?);
+    let shown = path.display().to_string();
+    let unread = |reason: &dyn Display| CommandError::Usage(format!("{}: {reason}", shown.escape_debug()));
+    let (_, content) = config_files::load_file(path, FILE_LEN_MAX).map_err(|error| unread(&error))?;
+    let text = String::from_utf8(content).map_err(|_| unread(&"is no text"))?;
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let mut taken = 0;
+    for line in lines {
+        if !context.settings.json {
+            writeln!(out, "{}", line.escape_debug())?;
+        }
+        configure(line, context, out)?;
+        taken += 1;
+    }
+    if taken == 0 { Err(unread(&"has no line that says anything")) } else { Ok(()) }
+}
+
 /// Puts a line of configuration in force.
 pub(super) fn configure(
     line: &str,
@@ -74,7 +102,7 @@ pub(super) fn configure(
     }
     sign(context)?;
     let said = context.client.configure(line);
-    context.client.set_key(None);
+    unsign(context);
     let said = said?;
     if context.settings.json {
         let good = !said.starts_with("column ");
@@ -85,7 +113,8 @@ pub(super) fn configure(
     let column = said.strip_prefix("column ").and_then(|rest| rest.split(' ').next()?.parse::<usize>().ok());
     match column.filter(|_| said.contains("syntax error")) {
         Some(column) => writeln!(out, "{line}\n{}^\n{said}", "_".repeat(column))?,
-        None => writeln!(out, "{said}")?,
+        // A refusal that is about no column.
+        None => writeln!(out, "{}", said.strip_prefix("column 0 ").unwrap_or(&said))?,
     }
     if said.starts_with("column ") { Err(CommandError::Declined) } else { Ok(()) }
 }
@@ -93,13 +122,43 @@ pub(super) fn configure(
 fn ordered(name: &str, context: &mut Context<'_>) -> Result<Vec<Item>, CommandError> {
     sign(context)?;
     let items = context.client.ordered(name);
-    context.client.set_key(None);
+    unsign(context);
     Ok(items?)
 }
 
 fn sign(context: &mut Context<'_>) -> Result<(), CommandError> {
     let key = context.key.key().map_err(CommandError::Usage)?;
     context.client.set_key(Some(key));
+    Ok(())
+}
+
+/// What needs no key is not signed, unless `authenticate` wants it so.
+fn unsign(context: &mut Context<'_>) {
+    if !context.settings.sign_all {
+        context.client.set_key(None);
+    }
+}
+
+/// Whether every question is signed.
+pub(super) fn authenticate(
+    word: Option<&str>,
+    context: &mut Context<'_>,
+    out: &mut dyn Write,
+) -> Result<(), CommandError> {
+    match word {
+        None => {}
+        Some("yes") => {
+            sign(context)?;
+            context.settings.sign_all = true;
+        }
+        Some("no") => {
+            context.settings.sign_all = false;
+            unsign(context);
+        }
+        Some(_) => return Err(CommandError::Usage("usage: authenticate [yes|no]".to_owned())),
+    }
+    let which = if context.settings.sign_all { "authenticated" } else { "unauthenticated" };
+    writeln!(out, "{which} requests being sent")?;
     Ok(())
 }
 

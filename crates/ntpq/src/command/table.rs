@@ -59,13 +59,16 @@ const TABLE: &[Entry] = &[
     entry(&["ifstats"], "", "listening sockets (signed: keyid, or -a and -k)"),
     entry(&["reslist"], "", "the access list (signed)"),
     entry(&[":config", "config"], "LINE", "puts a line of ntp.conf in force until ntpd ends (signed)"),
+    entry(&["config-from-file"], "FILE", "the same of every line of a file (signed)"),
     entry(&["keyid"], "[NUMBER]", "the key to sign with"),
     entry(&["keytype"], "[TYPE]", "its type, where it is in no file"),
-    entry(&["passwd"], "SECRET", "its secret, where it is in no file"),
+    entry(&["passwd"], "[SECRET]", "its secret, where it is in no file; asked for unseen"),
+    entry(&["authenticate"], "[yes|no]", "whether everything is signed, or only what has to be"),
     entry(&["host"], "[NAME]", "whom to ask"),
     entry(&["timeout"], "[MS]", "how long to wait for an answer"),
     entry(&["ntpversion"], "[1|2|3|4]", "the version that questions claim"),
     entry(&["debug"], "[no|more|less|LEVEL]", "whether packets are told of"),
+    entry(&["logfile"], "stderr|FILE", "where packets are told of"),
     entry(&["delay"], "[MS]", "taken, and nothing follows from it"),
     entry(&["hostnames"], "[yes|no]", "names or addresses"),
     entry(&["raw"], "", "shows variables as they came"),
@@ -111,6 +114,16 @@ pub(crate) fn meant(word: &str) -> Result<&'static str, CommandError> {
             Err(CommandError::Usage(format!("***Command `{}' ambiguous: {list}", word.escape_debug())))
         }
     }
+}
+
+/// The words, and beginnings of words, that its usage says may follow a command.
+pub(crate) fn words_after(name: &str) -> impl Iterator<Item = &'static str> {
+    let usage = find(name).map_or("", |entry| entry.usage);
+    let words = usage.split(['[', ']', '|', ' ']).map(|word| match word.split_once('=') {
+        Some((option, _)) => word.get(..=option.len()).unwrap_or(word),
+        None => word,
+    });
+    words.filter(|word| word.starts_with(|c: char| c.is_ascii_lowercase()))
 }
 
 /// Whether nothing may follow a command.
