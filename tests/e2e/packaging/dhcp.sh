@@ -1,9 +1,15 @@
+# A lease that was there before us.
+mkdir -p /run/systemd/netif/leases
+printf 'ADDRESS=10.9.0.2\nNTP=10.9.0.1\n' >/run/systemd/netif/leases/6
 install_ours
+until_it grep -r 10.9.0.1 /run/ntp-dhcp
+rm /run/systemd/netif/leases/6
+until_it sh -c '! grep -r 10.9.0.1 /run/ntp-dhcp'
 without_clock
 reference_server
 printf '# no servers but those of the network\n' >/etc/ntp.conf
 systemctl restart ntp
-journalctl -u ntp --no-pager | grep -v 'ntp-dhcp cannot be included'
+until_it sh -c '! journalctl -u ntp --no-pager | grep "ntp-dhcp cannot be included"'
 # dhclient sources its hooks.
 lease() {
     interface=$1

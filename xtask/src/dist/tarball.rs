@@ -12,7 +12,6 @@ use super::{PROGRAMS, Product, compile, control, manuals, place};
 /// What goes with the programs.
 const FILES: &[(&str, &str)] = &[
     ("config/ntp.conf", "usr/share/ntp/ntp.conf"),
-    ("config/oci/ntp.conf", "etc/ntp.conf"),
     ("systemd/ntp.service", "usr/lib/systemd/system/ntp.service"),
     ("README.md", "usr/share/doc/ntp/README.md"),
     ("LICENSE-APACHE", "usr/share/doc/ntp/LICENSE-APACHE"),
@@ -33,6 +32,8 @@ pub(super) fn run() -> Result<(), String> {
         place(&programs.join(name), &stage.join(folder).join(name), 0o755)?;
         output(Command::new("strip").arg(stage.join(folder).join(name)))?;
     }
+    // No configuration is in the tarball: unpacked over a machine that has one, it would replace it.
+    place(&root().join("config/oci/ntp.conf"), &dist.join("ntp.conf"), 0o644)?;
     manuals::place(&stage, &control::date(moment, "%F")?)?;
     let archive = dist.join(format!("ntp-{}-{musl}.tar.xz", env!("CARGO_PKG_VERSION")));
     let mut tar = Command::new("tar");
