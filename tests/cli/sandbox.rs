@@ -166,7 +166,7 @@ fn a_configuration_that_wants_more_is_refused_with_a_word_and_the_old_one_stays(
     fs::write(place.file("etc/keys"), "1 SHA256 0123456789012345678901234567890123456789\n").unwrap();
     fs::rename(&edited, &place.conf).unwrap();
     running.reload();
-    running.says("is in force (sources: 1 as before, 1 new, 0 gone)");
+    running.says("is in force (sources: 1 as before; new: 127.0.0.7; gone: none)");
     assert_eq!(running.daemon.terminate(), Some(0));
 }
 
@@ -182,7 +182,7 @@ fn a_slip_of_the_pen_does_not_stop_asking_those_who_are_asked() {
     fs::write(&place.conf, "").unwrap();
     running.reload();
     running.says("names none, and the clock runs free");
-    running.says("(sources: 0 as before, 0 new, 1 gone)");
+    running.says("(sources: 0 as before; new: none; gone: 127.0.0.9)");
     assert_eq!(running.daemon.terminate(), Some(0));
 }
 
@@ -191,7 +191,7 @@ fn what_is_named_by_a_relative_path_is_within_reach() {
     let place = Place::new();
     let mut running = Running::start(&place, &["-p", "of-a-test.pid"]);
     running.reload();
-    running.says("is in force (sources: 1 as before, 0 new, 0 gone)");
+    running.says("is in force (sources: 1 as before; new: none; gone: none)");
     assert_eq!(running.daemon.terminate(), Some(0));
     assert!(!Path::new("of-a-test.pid").exists());
 }
@@ -206,7 +206,7 @@ fn without_the_sandbox_everything_is_within_reach_and_the_log_says_so() {
     let before = fs::read_to_string(&place.conf).unwrap();
     fs::write(&place.conf, format!("{before}includefile {more}\n")).unwrap();
     running.reload();
-    running.says("is in force (sources: 1 as before, 1 new, 0 gone)");
+    running.says("is in force (sources: 1 as before; new: 127.0.0.8; gone: none)");
     assert_eq!(running.daemon.terminate(), Some(0));
 }
 

@@ -70,6 +70,9 @@ fn every_command_of_debians_ntpq_has_its_answer() {
         let printed = signed(key, command).both();
         assert!(printed.contains(part), "{key} {command}: {printed}");
     }
+    // How they were signed is counted: five well, and those with the other key not at all.
+    let counted = following.ours(&["-c", "rv 0 authdigestdecrypts,authknotfound", "127.0.0.1"]);
+    assert!(counted.contains("authdigestdecrypts=5") && counted.contains("authknotfound=2"), "{counted}");
     // Rules count the datagrams that they decided about.
     let listed = signed("1", "reslist").stdout;
     let hits = listed.lines().filter_map(|line| line.split_whitespace().next()?.parse::<u64>().ok());
@@ -118,6 +121,29 @@ fn debians_ntpq_and_check_ntp_peer_work_against_us() {
 
     let plugin = run(following.net.on_client(&plugin).args(["-H", "127.0.0.1", "-w", "0.5", "-c", "1"]));
     assert!(plugin.status == 0 && plugin.stdout.starts_with("NTP OK"), "{}", plugin.both());
+}
+
+#[test]
+fn strangers_see_the_table_of_a_daemon_that_tells_them_little() {
+    let test = "strangers_see_the_table_of_a_daemon_that_tells_them_little";
+    let started = || Following::with("restrict default nomodify\nmode6 strict terse\n");
+    let (ntpq, following) = match peer(Peer::NtpsecNtpq).and_then(|ntpq| Ok((ntpq, started()?))) {
+        Ok(found) => found,
+        Err(reason) => return skip(test, &reason),
+    };
+    let asked = run(following.net.on_server(&ours("ntpctl")).args(["query", "10.77.0.20"]));
+    assert_eq!(asked.status, 0, "{}", asked.both());
+    for program in [&ntpq, &ours("ntpq")] {
+        let there = |arguments: &[&str]| run(following.net.on_server(program).args(arguments));
+        let peers = there(&["-pn", "10.77.0.20"]);
+        assert_eq!(peers.stdout.lines().filter(|row| row.starts_with('*')).count(), 1, "{}", peers.both());
+        assert_eq!(peers.stdout.lines().count(), 7, "{}", peers.both());
+        let system = there(&["-c", "rv", "10.77.0.20"]).both();
+        assert!(system.contains("version=\"ntpd\"") && !system.contains("processor"), "{system}");
+        let clients = there(&["-n", "-c", "mrulist", "10.77.0.20"]);
+        assert!(clients.stdout.contains("10.77.0.1"), "{}", clients.both());
+    }
+    assert!(following.ours(&["-c", "rv", "127.0.0.1"]).contains("processor=\"x86"));
 }
 
 /// NTPsec's ntpd on the client, following chronyd on the server.

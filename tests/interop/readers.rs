@@ -40,12 +40,16 @@ print('read', len(rows) - 2)
 #[test]
 fn what_reads_the_tables_reads_ours() {
     let test = "what_reads_the_tables_reads_ours";
-    let (Some(jc), Some(munin), Some(library)) = (
+    let (Some(jc), Some(munin), Some(library), Some(resolver)) = (
         packaged("jc", "usr/bin/jc"),
         packaged("munin-plugins-core", "usr/share/munin/plugins/ntp_offset"),
         packaged("munin-common", "usr/share/munin/plugins/plugin.sh"),
+        packaged("libnet-dns-perl", "usr/share/perl5/Net/DNS.pm"),
     ) else {
-        return skip(test, "needs Debian's packages jc, munin-common and munin-plugins-core");
+        return skip(
+            test,
+            "needs Debian's packages jc, munin-common, munin-plugins-core and libnet-dns-perl",
+        );
     };
     let following = match Following::new() {
         Ok(following) => following,
@@ -75,4 +79,15 @@ fn what_reads_the_tables_reads_ours() {
         let value = said.lines().find_map(|line| line.strip_prefix(name));
         assert!(value.is_some_and(|value| value.parse::<f64>().is_ok()), "{name}: {said}");
     }
+    // In Perl, with modules of other packages; no name server answers, so that sources have their addresses for names.
+    let states = munin.with_file_name("ntp_states");
+    let shares = [library.ancestors().nth(3), munin.ancestors().nth(3), resolver.ancestors().nth(3)];
+    let modules: Vec<String> =
+        shares.iter().flatten().map(|share| share.join("perl5").display().to_string()).collect();
+    let environment = format!("PERL5LIB={} RES_NAMESERVERS=127.0.0.1", modules.join(":"));
+    let said = shell(&format!("{environment} MUNIN_LIBDIR={} perl {}", place.display(), states.display()));
+    for line in ["peer_10_77_0_99.value 0", "peer_127_127_1_0.value"] {
+        assert!(said.contains(line), "{line}: {said}");
+    }
+    assert_eq!(said.lines().filter(|line| line.ends_with(".value 6")).count(), 1, "{said}");
 }

@@ -28,6 +28,17 @@ impl Following {
     /// # Panics
     /// If ours follows nobody.
     pub fn new() -> Result<Self, String> {
+        Self::with("")
+    }
+
+    /// The same, with more lines in ntp.conf.
+    ///
+    /// # Errors
+    /// A reason to skip.
+    ///
+    /// # Panics
+    /// If ours follows nobody.
+    pub fn with(lines: &str) -> Result<Self, String> {
         let net = Net::new()?;
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
         let server = start_chronyd(&peer(Peer::Chronyd)?, &net.server, folder.path());
@@ -36,7 +47,7 @@ impl Following {
         let keys = folder.path().join("keys");
         // Key 1 is for changes, key 2 is another one.
         let secrets = "1 SHA1 secretsecret\n2 AES128CMAC 000102030405060708090a0b0c0d0e0f\n";
-        let more = format!("keys {}\ntrustedkey 1 2\ncontrolkey 1\n", keys.display());
+        let more = format!("keys {}\ntrustedkey 1 2\ncontrolkey 1\n{lines}", keys.display());
         fs::write(&keys, secrets).map_err(|error| error.to_string())?;
         fs::write(&conf, text.to_owned() + &more).map_err(|error| error.to_string())?;
         let arguments = ["-n", "-c", &conf.display().to_string(), "--clock=virtual:offset=0.05,frequency=20"];

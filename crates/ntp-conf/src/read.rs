@@ -6,8 +6,8 @@ use std::path::{Component, Path, PathBuf};
 use crate::cst::{Document, Line};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::directive::{
-    Directive, FileAge, FileGeneration, Fudge, InterfaceRule, LeapFile, Limit, Mru, Restrict, ServerThreads,
-    Source, StatisticsSet, Switch, Tinker, Tos, interpret,
+    Directive, FileAge, FileGeneration, Fudge, InterfaceRule, LeapFile, Limit, Mru, Restrict, Reticence,
+    ServerThreads, Source, StatisticsSet, Switch, Tinker, Tos, interpret,
 };
 
 /// The largest file that is read; the largest of 255 real ones has 5.5 kB.
@@ -135,6 +135,8 @@ pub struct Configuration {
     pub limits: Vec<Placed<Limit>>,
     /// How many clients are remembered.
     pub mru: Vec<Placed<Mru>>,
+    /// How little strangers are told that ask queries.
+    pub reticence: Vec<Reticence>,
     /// `disable monitor`: only clients that are limited are remembered.
     pub monitor_disabled: bool,
     /// The file of keys.
@@ -472,6 +474,7 @@ impl Reader<'_> {
             Directive::Mru(found) => {
                 configuration.mru.extend(found.into_iter().map(|value| Placed { value, at }));
             }
+            Directive::Reticence(found) => configuration.reticence.extend(found),
             Directive::Keys(path) => {
                 configuration.keys = Some(Placed { value: PathBuf::from(path), at });
             }

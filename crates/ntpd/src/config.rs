@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ntp_conf::directive::{
-    self, AddressFamily, Fudge, Limit, Mru, Restrict, RestrictTarget, Role, Source, Tinker, Tos,
+    self, AddressFamily, Fudge, Limit, Mru, Restrict, RestrictTarget, Reticence, Role, Source, Tinker, Tos,
 };
 use ntp_conf::{Configuration, Diagnostic, FILE_LEN_MAX, LoadError, Placed, Severity};
 use ntp_os::sandbox;
 use ntp_proto::association::AssociationOptions;
 use ntp_proto::auth::{KeyId, KeyTable};
+use ntp_proto::control::Caution;
 use ntp_proto::discipline::DisciplineConfig;
 use ntp_proto::select::SelectionConfig;
 use ntp_proto::server::{
@@ -309,6 +310,14 @@ pub(crate) fn server_rules(found: &Configuration, keys: &Arc<KeyTable>, access: 
 pub(crate) fn access(lines: &[Restrict], hosts: &NamedHosts) -> AccessList {
     let rules: Vec<Rule> = lines.iter().flat_map(|line| rules(line, hosts)).collect();
     AccessList::new(&rules)
+}
+
+/// How little strangers are told that ask queries.
+pub(crate) fn caution(found: &Configuration) -> Caution {
+    Caution {
+        strict: found.reticence.contains(&Reticence::Strict),
+        terse: found.reticence.contains(&Reticence::Terse),
+    }
 }
 
 /// The key that changes by query are signed with.

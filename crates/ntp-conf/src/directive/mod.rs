@@ -24,7 +24,7 @@ pub use clock::{Fudge, Tinker};
 pub(crate) use listen::network;
 pub use listen::{InterfaceAction, InterfaceRule, InterfaceTarget};
 pub use selection::{LeapFile, Tos};
-pub use service::{Limit, Mru, ServerThreads};
+pub use service::{Limit, Mru, Reticence, ServerThreads};
 pub use source::{AddressFamily, POLL_MAX, POLL_MIN, Role, Source, SourceOptions};
 pub use statistics::{FileAge, FileGeneration, StatisticsSet};
 pub use switch::Switch;
@@ -68,6 +68,8 @@ pub enum Directive {
     Limit(Vec<Limit>),
     /// `mru`.
     Mru(Vec<Mru>),
+    /// `mode6`.
+    Reticence(Vec<Reticence>),
     /// `keys`.
     Keys(String),
     /// `trustedkey`: ranges of numbers, both ends included.
@@ -153,6 +155,7 @@ fn act(words: &mut Words<'_, '_>) -> Option<Directive> {
         "interface" | "nic" => listen::read(words).map(Directive::Interface),
         "discard" | "limit" => Some(Directive::Limit(service::read_limits(words))),
         "mru" => Some(Directive::Mru(service::read_mru(words))),
+        "mode6" => Some(Directive::Reticence(service::read_reticence(words))),
         "keys" => words.argument(0).map(|path| Directive::Keys(path.to_owned())),
         "trustedkey" => Some(Directive::TrustedKeys(service::read_trusted_keys(words))),
         "controlkey" => words.whole_argument(0).filter(|key| *key != 0).map(Directive::ControlKey),

@@ -28,6 +28,15 @@ pub enum Mru {
     MinDepth(u32),
 }
 
+/// What `mode6` says of strangers' queries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reticence {
+    /// `strict`: one packet a question.
+    Strict,
+    /// `terse`: nothing of program and machine.
+    Terse,
+}
+
 /// How many threads serve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum ServerThreads {
@@ -64,6 +73,11 @@ pub(super) fn read_mru(words: &Words<'_, '_>) -> Vec<Mru> {
         }
     });
     settings.collect()
+}
+
+pub(super) fn read_reticence(words: &Words<'_, '_>) -> Vec<Reticence> {
+    let known = [("strict", Reticence::Strict), ("terse", Reticence::Terse)];
+    known.into_iter().filter(|(name, _)| words.has(name)).map(|(_, meant)| meant).collect()
 }
 
 /// The numbers of keys, as ranges of which both ends belong to it: `5`, `(5 ... 9)`.

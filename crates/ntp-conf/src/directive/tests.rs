@@ -273,6 +273,7 @@ fn how_clients_are_served_is_understood() {
         read("limit average 0.5 burst 3"),
         Directive::Limit(vec![Limit::Rate(0.5), Limit::Burst(3.0)])
     );
+    assert_eq!(read("mode6 terse strict"), Directive::Reticence(vec![Reticence::Strict, Reticence::Terse]));
     assert_eq!(
         read("mru maxdepth 600 maxmem 64"),
         Directive::Mru(vec![Mru::MaxDepth(600), Mru::MaxMemory(64)])

@@ -228,6 +228,7 @@ pub const SETTABLE: &[&str] = &[
     "leapfile",
     "limit",
     "logfile",
+    "mode6",
     "mru",
     "pidfile",
     "statsdir",

@@ -111,6 +111,12 @@ pub(super) const ENTRIES: &[Entry] = &[
     )
     .of(Ours)
     .without("auto"),
+    Entry::new("mode6", &[], "how little strangers are told that may ask queries")
+        .needing(&[
+            Setting::flag("strict", "one packet an answer, until a nonce has proven the address").of(Ours),
+            Setting::flag("terse", "nothing of version, machine and operating system").of(Ours),
+        ])
+        .of(Ours),
     Entry::new("keys", &[PATH], "file of symmetric keys"),
     Entry::new("trustedkey", &[Argument::Keys], "which keys are trusted"),
     Entry::new(

@@ -3,6 +3,7 @@
 use core::net::IpAddr;
 
 use crate::auth::{CodeLength, KeyId, KeyTable, SharedKey};
+use crate::server::Trait;
 use crate::wire::{Mac, take};
 
 use super::message::CONTROL_HEADER_LEN;
@@ -20,26 +21,64 @@ const PADDINGS: [usize; 2] = [8, 4];
 /// Answers are filled up to this.
 const PADDING: usize = 8;
 
-/// The key that a request with so many bytes of data is signed with, if the code is right, the key is the one that
-/// may be used for this and is trusted, and the sender may use it; and the code.
-pub(super) fn prove<'k, 'd>(
-    datagram: &'d [u8],
-    count: usize,
-    keys: &'k KeyTable,
-    wanted: Option<KeyId>,
-    from: IpAddr,
-) -> Option<(&'k SharedKey, &'d [u8])> {
-    let wanted = wanted?.number();
-    let end = CONTROL_HEADER_LEN.saturating_add(count);
-    PADDINGS.into_iter().find_map(|padding| {
-        let (message, trailer) = datagram.split_at_checked(end.next_multiple_of(padding))?;
-        let key_id = u32::from_be_bytes(take::<KEY_ID_LEN>(trailer, 0)?);
-        let digest = trailer.get(KEY_ID_LEN..)?;
-        if key_id != wanted || !CODE_LENS.contains(&digest.len()) {
-            return None;
+/// How a request is signed.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Signature<'k, 'd> {
+    /// Not at all.
+    None,
+    /// Well, with the key that may be used for this, is trusted and is the sender's; and the code.
+    Good(&'k SharedKey, &'d [u8]),
+    /// With that key, but not well.
+    Bad(&'k SharedKey),
+    /// With another key.
+    Unknown,
+}
+
+impl<'k, 'd> Signature<'k, 'd> {
+    /// Reads what follows so many bytes of data.
+    pub(super) fn of(
+        datagram: &'d [u8],
+        count: usize,
+        keys: &'k KeyTable,
+        wanted: Option<KeyId>,
+        from: IpAddr,
+    ) -> Self {
+        let end = CONTROL_HEADER_LEN.saturating_add(count);
+        let mut found = Self::None;
+        for padding in PADDINGS {
+            let Some((message, mac)) = split(datagram, end.next_multiple_of(padding)) else { continue };
+            let wanted = wanted.filter(|wanted| wanted.number() == mac.key_id);
+            let Some(key) = wanted.and_then(|wanted| keys.trusted(wanted)) else {
+                found = Self::Unknown;
+                continue;
+            };
+            if keys.prove(message, &mac, from).is_some() {
+                return Self::Good(key, mac.digest);
+            }
+            found = Self::Bad(key);
         }
-        keys.prove(message, &Mac { key_id, digest }, from).map(|key| (key, digest))
-    })
+        found
+    }
+
+    /// What is counted of it.
+    pub(super) fn seen(&self) -> Option<Trait> {
+        match self {
+            Self::None => None,
+            Self::Good(key, _) if key.key.algorithm().is_cipher() => Some(Trait::CmacGood),
+            Self::Good(..) => Some(Trait::DigestGood),
+            Self::Bad(key) if key.key.algorithm().is_cipher() => Some(Trait::CmacBad),
+            Self::Bad(_) => Some(Trait::DigestBad),
+            Self::Unknown => Some(Trait::KeyUnknown),
+        }
+    }
+}
+
+/// A message that ends here, and the code after it.
+fn split(datagram: &[u8], end: usize) -> Option<(&[u8], Mac<'_>)> {
+    let (message, trailer) = datagram.split_at_checked(end)?;
+    let key_id = u32::from_be_bytes(take::<KEY_ID_LEN>(trailer, 0)?);
+    let digest = trailer.get(KEY_ID_LEN..)?;
+    CODE_LENS.contains(&digest.len()).then_some((message, Mac { key_id, digest }))
 }
 
 /// Fills a packet up and signs it.
@@ -79,8 +118,15 @@ mod tests {
     #[test]
     fn both_ways_to_fill_up_are_understood_and_nothing_else() {
         let (table, from) = (table(), [127, 0, 0, 1].into());
-        let proves = |packet: &[u8], length: usize, wanted: u32| {
-            prove(packet, length, &table, KeyId::new(wanted), from).map(|(key, _)| key.id.number())
+        let proves = |packet: &[u8], length: usize, wanted: u32| match Signature::of(
+            packet,
+            length,
+            &table,
+            KeyId::new(wanted),
+            from,
+        ) {
+            Signature::Good(key, _) => Some(key.id.number()),
+            Signature::None | Signature::Bad(_) | Signature::Unknown => None,
         };
         for length in 0..20 {
             for padding in [4, 8] {
@@ -97,6 +143,7 @@ mod tests {
         }
         assert_eq!(proves(&signed(7, 8, 2), 7, 2), Some(2));
         assert_eq!(proves(&[0; 100], 0, 1), None);
-        assert!(prove(&signed(7, 8, 1), 7, &table, None, from).is_none());
+        let without = signed(7, 8, 1);
+        assert!(matches!(Signature::of(&without, 7, &table, None, from), Signature::Unknown));
     }
 }

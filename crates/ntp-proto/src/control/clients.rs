@@ -346,6 +346,7 @@ mod tests {
             rules: &rules,
             statistics: &statistics,
             buffers: 1,
+            caution: super::super::Caution::default(),
             nonce_key: (7, 8),
             control_key: None,
             lists: &Nothing,

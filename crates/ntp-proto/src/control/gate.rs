@@ -7,6 +7,7 @@ use alloc::collections::BTreeMap;
 use core::net::{IpAddr, Ipv6Addr};
 use core::time::Duration;
 
+use crate::server::{Counts, Trait};
 use crate::time::MonoTime;
 
 /// Packets that one asker may get at once, and in a second.
@@ -76,12 +77,19 @@ pub struct Gate {
     unproven: Bucket,
     /// Codes of lines of configuration, and when they came.
     codes: BTreeMap<Vec<u8>, MonoTime>,
+    /// How questions were signed.
+    counts: Counts,
 }
 
 impl Gate {
     /// With full buckets.
     pub const fn new(now: MonoTime) -> Self {
-        Self { askers: BTreeMap::new(), unproven: Bucket::full(BYTES, now), codes: BTreeMap::new() }
+        Self {
+            askers: BTreeMap::new(),
+            unproven: Bucket::full(BYTES, now),
+            codes: BTreeMap::new(),
+            counts: Counts::ZERO,
+        }
     }
 
     /// Whether an answer of so many packets and bytes may leave. A free asker is this machine, or has signed.
@@ -91,9 +99,8 @@ impl Gate {
         }
         let packets = u64::try_from(answer.len()).unwrap_or(u64::MAX);
         let bytes = answer.iter().fold(0, |sum: usize, packet| sum.saturating_add(packet.len()));
-        let asker = self.asker(from, now);
-        let enough = asker.packets.take(packets, PACKETS, now);
-        let proven = asker.proven.is_some_and(|at| now.since(at) < PROOF);
+        let proven = self.is_proven(from, now);
+        let enough = self.asker(from, now).packets.take(packets, PACKETS, now);
         enough && (proven || self.unproven.take(u64::try_from(bytes).unwrap_or(u64::MAX), BYTES, now))
     }
 
@@ -104,6 +111,21 @@ impl Gate {
         }
         let packets = &mut self.asker(from, now).packets;
         packets.take(0, PACKETS, now) && packets.left > 0
+    }
+
+    /// Whether an asker has shown of late that it gets what is sent to its address.
+    pub(super) fn is_proven(&mut self, from: IpAddr, now: MonoTime) -> bool {
+        self.asker(from, now).proven.is_some_and(|at| now.since(at) < PROOF)
+    }
+
+    /// What has been counted of signed questions.
+    pub const fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// Counts a signed question.
+    pub(super) fn note(&mut self, seen: Trait) {
+        self.counts.add(seen);
     }
 
     /// Notes that an asker has shown a nonce that was sent to its address.

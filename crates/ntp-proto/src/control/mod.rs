@@ -2,12 +2,12 @@
 //!
 //! `message.rs` is the packet, `authentication.rs` its code, `status.rs` the status words, `schema.rs` the names of
 //! the variables, `variables/` their values, `statistics.rs` what is counted. `respond.rs` is the daemon's side, with
-//! `gate.rs` how much it says, `clients.rs` and `nonce.rs` the list of clients, `ordered.rs` other lists, and
-//! `lines.rs` how text is broken; `exchange.rs`, `reassembly.rs`,
-//! `items.rs`, `values.rs` and `walk.rs` are the client's.
+//! `gate.rs` and `caution.rs` how much it says, `clients.rs` and `nonce.rs` the list of clients, `ordered.rs`
+//! other lists, and `lines.rs` how text is broken; `exchange.rs`, `reassembly.rs`, `items.rs`, `values.rs` and `walk.rs` are the client's.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
 mod authentication;
+mod caution;
 mod clients;
 mod exchange;
 mod gate;
@@ -26,6 +26,7 @@ mod variables;
 mod walk;
 
 pub use authentication::sign;
+pub use caution::Caution;
 pub use exchange::{Exchange, Patience, Question, Unanswered};
 pub use gate::Gate;
 pub use items::{Item, Typed, escaped, parse_items};

@@ -148,6 +148,13 @@ impl Counts {
     /// Nothing.
     pub const ZERO: Self = Self { outcomes: [0; OUTCOMES], traits: [0; TRAITS], batches: 0, unsent: 0 };
 
+    /// Counts one more with a trait.
+    pub fn add(&mut self, seen: Trait) {
+        if let Some(count) = self.traits.get_mut(seen as usize) {
+            *count = count.wrapping_add(1);
+        }
+    }
+
     /// The sum.
     #[must_use]
     pub fn plus(mut self, other: &Self) -> Self {

@@ -107,6 +107,17 @@ pub enum SourceKind {
     },
 }
 
+impl fmt::Display for SourceKind {
+    /// As ntp.conf names it.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Server(Target::Address(address)) => address.fmt(formatter),
+            Self::Server(Target::Name(name)) | Self::Pool(name) => formatter.write_str(name),
+            Self::LocalClock { unit, .. } => write!(formatter, "127.127.1.{unit}"),
+        }
+    }
+}
+
 /// One source, as ntp.conf declares it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceConfig {

@@ -51,15 +51,15 @@ pub(super) enum Resolution {
     Pending(Duration),
 }
 
-/// How many sources stayed, came and went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Which sources stayed, came and went.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceChanges {
-    /// They are what they were.
+    /// So many are what they were.
     pub kept: usize,
     /// They were not there before, or not like this.
-    pub added: usize,
+    pub added: Vec<SourceKind>,
     /// They are not there any longer, or not like that.
-    pub removed: usize,
+    pub removed: Vec<SourceKind>,
 }
 
 impl Source {
@@ -93,20 +93,21 @@ impl System {
         for (source, entry) in &self.sources {
             match newcomers.iter().position(|config| *config == entry.config) {
                 Some(index) => drop(newcomers.remove(index)),
-                None => gone.push(*source),
+                None => gone.push((*source, entry.config.kind.clone())),
             }
         }
         let kept = self.sources.len().saturating_sub(gone.len());
-        let changes = SourceChanges { kept, added: newcomers.len(), removed: gone.len() };
-        for source in gone {
-            self.remove(now, source);
+        let added = newcomers.iter().map(|config| config.kind.clone()).collect();
+        for (source, _) in &gone {
+            self.remove(now, *source);
         }
+        let removed: Vec<SourceKind> = gone.into_iter().map(|(_, kind)| kind).collect();
         self.declare_sources(now, newcomers);
-        if changes.removed > 0 {
+        if !removed.is_empty() {
             self.select(now);
             self.follow_no_absent_clock(now);
         }
-        changes
+        SourceChanges { kept, added, removed }
     }
 
     /// A source and its associations are no longer asked.
@@ -394,7 +395,8 @@ mod tests {
         system.handle_timeout(MonoTime::from_nanos(1_000_000_000));
         while system.poll_action().is_some() {}
         let changes = system.set_sources(MonoTime::from_nanos(2_000_000_000), vec![server(3), server(2)]);
-        assert_eq!(changes, SourceChanges { kept: 1, added: 1, removed: 2 });
+        let kinds = |lasts: &[u8]| lasts.iter().map(|last| server(*last).kind).collect();
+        assert_eq!(changes, SourceChanges { kept: 1, added: kinds(&[3]), removed: kinds(&[1, 2]) });
         let kept = system.members.keys().filter(|id| before.contains(id)).count();
         assert_eq!((kept, system.members.len()), (1, 2));
         let closed =
@@ -404,7 +406,7 @@ mod tests {
         let mut other = server(2);
         other.options.prefer = true;
         let changes = system.set_sources(MonoTime::from_nanos(3_000_000_000), vec![other]);
-        assert_eq!(changes, SourceChanges { kept: 0, added: 1, removed: 2 });
+        assert_eq!(changes, SourceChanges { kept: 0, added: kinds(&[2]), removed: kinds(&[2, 3]) });
     }
 
     #[test]

@@ -116,8 +116,9 @@ impl Driver {
             restrictions,
             clients: &self.service.clients(),
             rules: &self.service.rules(),
+            caution: self.caution,
             statistics: &Statistics {
-                counts: self.service.counts(),
+                counts: self.service.counts().plus(gate.counts()),
                 before: self.statistics.counted_before(),
                 kernel: self.clock.kernel(),
                 io: self.traffic,

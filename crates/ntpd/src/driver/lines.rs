@@ -98,6 +98,7 @@ fn judge(text: &str) -> Result<Directive, String> {
         | Directive::FileGeneration(_)
         | Directive::Keys(_)
         | Directive::ControlKey(_)
+        | Directive::Reticence(_)
         | Directive::LeapFile(_)
         | Directive::Include(_) => {
             Err(format!("column 0 `{word}` is not taken by query: write it into ntp.conf, and reload"))

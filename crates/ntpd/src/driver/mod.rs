@@ -18,7 +18,7 @@ use ntp_conf::directive::{InterfaceRule, Restrict};
 use ntp_os::notify::Notifier;
 use ntp_proto::association::AssociationId;
 use ntp_proto::auth::KeyId;
-use ntp_proto::control::{Gate, Traffic};
+use ntp_proto::control::{Caution, Gate, Traffic};
 use ntp_proto::estimator::Memory;
 use ntp_proto::system::{Action, ClockReport, Event, HostAddress, Outcome, Received, System};
 use ntp_proto::time::{Frequency, MonoTime};
@@ -105,6 +105,8 @@ pub(crate) struct Driver {
     pub(crate) gate: Gate,
     /// The key that changes by query are signed with.
     pub(crate) control_key: Option<KeyId>,
+    /// How little strangers are told that ask queries.
+    pub(crate) caution: Caution,
     /// Lines of configuration that came by query.
     pub(crate) lines: Lines,
     /// Datagrams and wake-ups, for whoever asks.

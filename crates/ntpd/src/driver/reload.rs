@@ -12,7 +12,7 @@ use crate::keys;
 use crate::leap_file::LeapFile;
 use crate::sandbox;
 use ntp_proto::auth::KeyTable;
-use ntp_proto::system::SourceChanges;
+use ntp_proto::system::{SourceChanges, SourceKind};
 use ntp_proto::time::MonoTime;
 
 /// What only a restart puts in force.
@@ -47,6 +47,23 @@ impl Settled {
         ];
         pairs.into_iter().filter(|(same, _)| !same).map(|(_, name)| name).collect()
     }
+}
+
+/// More sources than that are not named.
+const NAMED_MAX: usize = 8;
+
+/// Which sources stayed, came and went, in words.
+fn described(changes: &SourceChanges) -> String {
+    let named = |kinds: &[SourceKind]| {
+        let names: Vec<String> = kinds.iter().take(NAMED_MAX).map(ToString::to_string).collect();
+        match kinds.len().saturating_sub(NAMED_MAX) {
+            _ if kinds.is_empty() => "none".to_owned(),
+            0 => names.join(", "),
+            more => format!("{} and {more} more", names.join(", ")),
+        }
+    };
+    let SourceChanges { kept, added, removed } = changes;
+    format!("sources: {kept} as before; new: {}; gone: {}", named(added), named(removed))
 }
 
 impl Driver {
@@ -94,15 +111,15 @@ impl Driver {
         access.set_sources(self.system.source_addresses());
         self.service.set_rules(config::server_rules(&found, &keys, access));
         self.control_key = config::control_key(&found);
+        self.caution = config::caution(&found);
         self.statistics.configure(&found.statistics);
         self.system.set_recording(self.statistics.recording());
         self.interfaces = values(&found.interfaces);
         self.listen();
-        let SourceChanges { kept, added, removed } = changes;
-        if kept + added == 0 && removed > 0 {
+        if changes.kept == 0 && changes.added.is_empty() && !changes.removed.is_empty() {
             warn!("no source is left: {} names none, and the clock runs free", self.options.config.display());
         }
-        let sources = format!("sources: {kept} as before, {added} new, {removed} gone");
+        let sources = described(&changes);
         let waiting = self.settled.differences(&Settled::of(&found));
         if waiting.is_empty() {
             info!("the configuration has been read anew and is in force ({sources})");

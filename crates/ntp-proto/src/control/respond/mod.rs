@@ -13,7 +13,8 @@ use crate::system::{PeerKind, PeerSnapshot, Snapshot};
 use crate::time::Reading;
 use crate::wire::Leap;
 
-use super::authentication;
+use super::authentication::{self, Signature};
+use super::caution::{self, Caution};
 use super::clients::{self, Refused};
 use super::gate::Gate;
 use super::lines::Lines;
@@ -52,6 +53,8 @@ pub struct Asker<'a> {
     pub clients: &'a [Arc<ClientList>],
     /// What holds for clients.
     pub rules: &'a ServerRules,
+    /// How little it is told, if it is a stranger.
+    pub caution: Caution,
     /// What has been counted.
     pub statistics: &'a Statistics,
     /// Buffers for datagrams.
@@ -113,15 +116,26 @@ pub fn respond(
     let header = &message.header;
     let leap = snapshot.system.reference.leap;
     let count = usize::from(header.count);
-    let proof = authentication::prove(datagram, count, &asker.rules.keys, asker.control_key, from);
+    let signature = Signature::of(datagram, count, &asker.rules.keys, asker.control_key, from);
+    if let Some(seen) = signature.seen() {
+        gate.note(seen);
+    }
+    let proof = if let Signature::Good(key, code) = signature { Some((key, code)) } else { None };
     let signer = proof.map(|(key, _)| key);
+    let is_stranger = signer.is_none() && !from.to_canonical().is_loopback();
+    let terse = Identity { version: "ntpd", processor: "", system: "", now: identity.now };
+    let identity = if is_stranger && asker.caution.terse { &terse } else { identity };
     let answer = if message.complete {
         answer(snapshot, identity, asker, &message, signer.is_some(), gate)
     } else {
         Err(ErrorCode::BadFormat.into())
     };
     let packets = match answer {
-        Ok(Answer::Data(status, data)) => fragments(&header.reply(leap, status), &data),
+        Ok(Answer::Data(status, data)) => {
+            let whole = !(is_stranger && asker.caution.strict) || gate.is_proven(from, now);
+            let data = if whole { data } else { first_packet(header, data) };
+            fragments(&header.reply(leap, status), &data)
+        }
         Ok(Answer::Configure(status)) => {
             // The same words again are somebody else's.
             if let Some((key, code)) = proof
@@ -145,6 +159,15 @@ pub fn respond(
 const fn is_request(message: &ControlMessage<'_>) -> bool {
     let header = &message.header;
     !(header.response || header.error || header.more) && header.offset == 0
+}
+
+/// What a stranger gets of an answer where one packet must do.
+fn first_packet(header: &ControlHeader, data: Vec<u8>) -> Vec<u8> {
+    if header.opcode == Opcode::ReadStatus && header.association == 0 {
+        caution::first_associations(data)
+    } else {
+        caution::first_packet(data)
+    }
 }
 
 /// Signs what answers a signed request.

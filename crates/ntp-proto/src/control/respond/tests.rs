@@ -1,7 +1,7 @@
 use super::super::{Reassembly, ReassemblyError, parse_items, service_counter};
 use super::*;
 use crate::auth::{Algorithm, Key};
-use crate::server::{AccessList, Outcome, Prefix, Rule, RuleRow, RuleTarget, Verdict};
+use crate::server::{AccessList, Outcome, Prefix, Rule, RuleRow, RuleTarget, Trait, Verdict};
 use crate::system::{ClockStart, SourceConfig, SourceKind, System, SystemConfig, Target};
 use crate::time::{Frequency, MonoTime, NtpTimestamp, Precision};
 use proptest::prelude::*;
@@ -93,7 +93,7 @@ fn ask(snapshot: &Snapshot, datagram: &[u8]) -> Vec<Vec<u8>> {
 }
 
 fn react_with(statistics: &Statistics, snapshot: &Snapshot, datagram: &[u8]) -> Reaction {
-    let asker = ("127.0.0.1:2000", Restrictions::NONE);
+    let asker = ("127.0.0.1:2000", Restrictions::NONE, Caution::default());
     react_as(asker, statistics, snapshot, &mut Gate::new(MonoTime::ZERO), datagram)
 }
 
@@ -104,11 +104,11 @@ fn react(
     restrictions: Restrictions,
     datagram: &[u8],
 ) -> Reaction {
-    react_as((from, restrictions), &Statistics::default(), snapshot, gate, datagram)
+    react_as((from, restrictions, Caution::default()), &Statistics::default(), snapshot, gate, datagram)
 }
 
 fn react_as(
-    (from, restrictions): (&str, Restrictions),
+    (from, restrictions, caution): (&str, Restrictions, Caution),
     statistics: &Statistics,
     snapshot: &Snapshot,
     gate: &mut Gate,
@@ -123,6 +123,7 @@ fn react_as(
         rules: &rules,
         statistics,
         buffers: 1,
+        caution,
         nonce_key: (1, 2),
         control_key: KeyId::new(1),
         lists: &Two,
@@ -255,13 +256,14 @@ fn signed(opcode: Opcode, data: &[u8], number: u32) -> Vec<u8> {
 
 #[test]
 fn lists_are_for_who_signs_with_the_right_key() {
-    let snapshot = snapshot_of(1);
+    let (snapshot, keys) = (snapshot_of(1), keys());
     let text = |packets: Vec<Vec<u8>>| {
         // Signed as well, after being filled up.
         let message = ControlMessage::parse(&packets[0]).unwrap();
         let count = message.data.len();
         let from = [127, 0, 0, 1].into();
-        assert!(authentication::prove(&packets[0], count, &keys(), KeyId::new(1), from).is_some());
+        let signature = Signature::of(&packets[0], count, &keys, KeyId::new(1), from);
+        assert!(matches!(signature, Signature::Good(..)));
         String::from_utf8(message.data.to_vec()).unwrap()
     };
     let rows = text(ask(&snapshot, &signed(Opcode::ReadOrdered, b"", 1)));
@@ -320,6 +322,75 @@ fn strangers_get_no_more_than_their_share() {
     };
     assert_eq!(answers("192.0.2.9:5"), 64);
     assert_eq!(answers("127.0.0.1:5"), 100);
+}
+
+#[test]
+fn strangers_get_one_packet_or_fewer_words_where_the_administrator_says_so() {
+    let snapshot = snapshot_of(200);
+    let strict = Caution { strict: true, terse: false };
+    let terse = Caution { strict: false, terse: true };
+    let (there, here) = ("192.0.2.9:5", "127.0.0.1:5");
+    let answers = |from: &str, caution, packet: &[u8]| {
+        let asker = (from, Restrictions::NONE, caution);
+        let mut gate = Gate::new(MonoTime::ZERO);
+        match react_as(asker, &Statistics::default(), &snapshot, &mut gate, packet) {
+            Reaction::Answer(packets) => packets,
+            Reaction::Configure(line) => panic!("{line:?}"),
+        }
+    };
+    let plain = |opcode, id, data: &[u8]| ControlMessage::write(&ControlHeader::request(opcode, 7, id), data);
+    let peer = snapshot.peers[0].id.number();
+    let names = schema::names(schema::PEER);
+    for question in [
+        plain(Opcode::ReadStatus, 0, b""),
+        plain(Opcode::ReadVariables, peer, b""),
+        plain(Opcode::ReadVariables, peer, names.as_bytes()),
+        plain(Opcode::ReadVariables, 0, schema::names(schema::SYSTEM).as_bytes()),
+    ] {
+        let one = answers(there, strict, &question);
+        let message = ControlMessage::parse(&one[0]).unwrap();
+        assert!(one.len() == 1 && one[0].len() <= 480 && !message.header.more, "{message:?}");
+        assert_eq!(answers(here, strict, &question), answers(there, Caution::default(), &question));
+    }
+    let version = plain(Opcode::ReadVariables, 0, b"version,processor,system");
+    let said = |from, caution| {
+        let packets = answers(from, caution, &version);
+        String::from_utf8(ControlMessage::parse(&packets[0]).unwrap().data.to_vec()).unwrap()
+    };
+    assert_eq!(said(there, terse), "version=\"ntpd\", processor=\"\", system=\"\"\r\n");
+    assert!(said(here, terse).contains("ntpd 5") && said(there, strict).contains("x86_64"));
+    // A nonce that came back shows that the address is the asker's own.
+    let mut gate = Gate::new(MonoTime::ZERO);
+    gate.prove("192.0.2.9".parse().unwrap(), now().mono);
+    let asker = (there, Restrictions::NONE, strict);
+    let list = plain(Opcode::ReadStatus, 0, b"");
+    let Reaction::Answer(packets) = react_as(asker, &Statistics::default(), &snapshot, &mut gate, &list)
+    else {
+        unreachable!()
+    };
+    assert_eq!(packets.len(), 2);
+}
+
+#[test]
+fn signed_questions_are_counted() {
+    let snapshot = snapshot_of(1);
+    let mut gate = Gate::new(MonoTime::ZERO);
+    let mut forged = signed(Opcode::ReadOrdered, b"ifstats", 1);
+    if let Some(last) = forged.last_mut() {
+        *last ^= 1;
+    }
+    let unsigned = ControlMessage::write(&ControlHeader::request(Opcode::ReadStatus, 7, 0), b"");
+    for packet in [
+        signed(Opcode::ReadOrdered, b"ifstats", 1),
+        signed(Opcode::ReadOrdered, b"", 1),
+        forged,
+        signed(Opcode::ReadOrdered, b"ifstats", 2),
+        unsigned,
+    ] {
+        let _answer = react(&snapshot, &mut gate, "127.0.0.1:5", Restrictions::NONE, &packet);
+    }
+    let seen = |one| gate.counts().with(&[one]);
+    assert_eq!([Trait::DigestGood, Trait::DigestBad, Trait::KeyUnknown].map(seen), [2, 1, 1]);
 }
 
 #[test]

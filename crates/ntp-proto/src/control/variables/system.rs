@@ -37,8 +37,8 @@ fn values(name: &str, facts: &Facts<'_>) -> Option<String> {
         "sys_jitter" => millis(variables.jitter, 6),
         "clk_jitter" => millis(variables.clock_jitter, 6),
         "clock" => timestamp(identity.now.system),
-        "processor" => quoted(identity.processor),
-        "system" => quoted(identity.system),
+        "processor" => told(identity.processor),
+        "system" => told(identity.system),
         "version" => quoted(identity.version),
         "clk_wander" => format!("{:.6}", variables.clock_wander.as_ppm()),
         "tai" => learnt(leap, |leap| leap.tai.to_string()),
@@ -47,6 +47,11 @@ fn values(name: &str, facts: &Facts<'_>) -> Option<String> {
         "mintc" => variables.time_constant_min.exponent().to_string(),
         _ => return None,
     })
+}
+
+/// Quoted, but nothing where it is not told.
+fn told(text: &str) -> String {
+    if text.is_empty() { String::new() } else { quoted(text) }
 }
 
 /// What is sent by name.

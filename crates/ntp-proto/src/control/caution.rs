@@ -1,0 +1,72 @@
+//! `mode6`: how little strangers get for their questions.
+//!
+//! A stranger is neither this machine nor has it signed its request, so that the address it gives may be somebody
+//! else's.
+
+use alloc::vec::Vec;
+
+use super::message::FRAGMENT_LEN_MAX;
+
+/// What holds for strangers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Caution {
+    /// One packet a question (`mode6 strict`), unless a nonce has proven the address of late.
+    pub strict: bool,
+    /// Nothing of version, machine and operating system (`mode6 terse`).
+    pub terse: bool,
+}
+
+const LINE_END: &[u8] = b"\r\n";
+
+/// As much of a text as one packet holds, cut between two items.
+pub(super) fn first_packet(mut data: Vec<u8>) -> Vec<u8> {
+    if data.len() <= FRAGMENT_LEN_MAX {
+        return data;
+    }
+    let end = FRAGMENT_LEN_MAX.saturating_sub(LINE_END.len());
+    data.truncate(last_comma(data.get(..end).unwrap_or_default()).unwrap_or(end));
+    data.extend_from_slice(LINE_END);
+    data
+}
+
+/// The same of a list of numbers and status words, of four bytes each.
+pub(super) fn first_associations(mut data: Vec<u8>) -> Vec<u8> {
+    data.truncate(FRAGMENT_LEN_MAX & !3);
+    data
+}
+
+/// The last comma that is not within quotes.
+fn last_comma(text: &[u8]) -> Option<usize> {
+    let mut quoted = false;
+    let mut last = None;
+    for (index, byte) in text.iter().enumerate() {
+        quoted ^= *byte == b'"';
+        if *byte == b',' && !quoted {
+            last = Some(index);
+        }
+    }
+    last
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_ends_between_two_items() {
+        let short = b"a=1, b=2\r\n".to_vec();
+        assert_eq!(first_packet(short.clone()), short);
+        let item = "version=\"ntpd, of today\", ";
+        let long = first_packet(item.repeat(30).into_bytes());
+        assert!(long.len() <= FRAGMENT_LEN_MAX && long.len() + item.len() >= FRAGMENT_LEN_MAX);
+        assert!(long.ends_with(b"today\"\r\n"), "{}", String::from_utf8_lossy(&long));
+        // One item longer than a packet is cut wherever it must be.
+        assert_eq!(first_packet(vec![b'x'; 2000]).len(), FRAGMENT_LEN_MAX);
+    }
+
+    #[test]
+    fn a_list_ends_between_two_associations() {
+        assert_eq!(first_associations(vec![1; 4 * 200]).len(), 468);
+        assert_eq!(first_associations(vec![1; 8]).len(), 8);
+    }
+}
