@@ -168,3 +168,21 @@ fn a_log_that_cannot_be_written_does_not_stop_the_clock() {
     assert_eq!(daemon.wait().unwrap().code(), Some(0));
     assert!(answers);
 }
+
+#[test]
+fn changes_that_are_not_selected_are_not_logged() {
+    let folder = tempfile::tempdir().unwrap();
+    let conf = folder.path().join("ntp.conf");
+    let port = free_port().to_string();
+    for (line, is_logged) in
+        [("", true), ("logconfig =syncall\n", true), ("logconfig =peerall +clockall\n", false)]
+    {
+        fs::write(&conf, format!("server 127.127.1.0\n{line}")).unwrap();
+        let mut command = without_clock(Path::new("timeout"));
+        command.arg("1.5").arg(ours("ntpd")).args(["-n", "--clock=none", "--port", &port, "-c"]).arg(&conf);
+        let said = run(&mut command).stderr;
+        assert_eq!(said.contains("following the local clock"), is_logged, "{line}: {said}");
+        // What is no change of state is always there.
+        assert!(said.contains("starts with") && said.contains("ending on SIGTERM"), "{said}");
+    }
+}

@@ -328,7 +328,6 @@ fn every_known_directive_is_recognised() {
 const OTHER_TREATMENTS: &[(&str, &str)] = &[
     ("nts", "Network Time Security is to come"),
     ("server nts", "the same"),
-    ("logconfig", "what is logged is chosen on the command line, with -d"),
     ("restrict mssntp", "nothing is signed for Windows domains; the rest of the line holds"),
 ];
 

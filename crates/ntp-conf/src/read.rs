@@ -6,8 +6,8 @@ use std::path::{Component, Path, PathBuf};
 use crate::cst::{Document, Line};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::directive::{
-    Directive, FileAge, FileGeneration, Fudge, InterfaceRule, LeapFile, Limit, Mru, Restrict, Reticence,
-    ServerThreads, Source, StatisticsSet, Switch, Tinker, Tos, interpret,
+    Directive, FileAge, FileGeneration, Fudge, InterfaceRule, LeapFile, Limit, LogSelection, Mru, Restrict,
+    Reticence, ServerThreads, Source, StatisticsSet, Switch, Tinker, Tos, interpret,
 };
 
 /// The largest file that is read; the largest of 255 real ones has 5.5 kB.
@@ -117,6 +117,8 @@ pub struct Configuration {
     pub drift_file: Option<Placed<PathBuf>>,
     /// Where is logged.
     pub log_file: Option<Placed<PathBuf>>,
+    /// Which changes of state are logged.
+    pub logged: LogSelection,
     /// Where the process number is written.
     pub pid_file: Option<Placed<PathBuf>>,
     /// Parameters of clocks.
@@ -444,6 +446,9 @@ impl Reader<'_> {
             Directive::Restrict(value) => configuration.restrictions.push(Placed { value, at }),
             Directive::DriftFile(path) => {
                 configuration.drift_file = path.map(|path| Placed { value: PathBuf::from(path), at });
+            }
+            Directive::LogConfig(changes) => {
+                configuration.logged = changes.into_iter().fold(configuration.logged, LogSelection::changed);
             }
             Directive::LogFile(path) => {
                 configuration.log_file = Some(Placed { value: PathBuf::from(path), at });

@@ -7,6 +7,7 @@ use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+use ntp_conf::directive::{LogClass, LogKind, LogSelection};
 use ntp_proto::discipline::LeapArm;
 use ntp_proto::system::Event;
 use ntp_proto::wire::KissCode;
@@ -142,8 +143,36 @@ impl Write for Syslog {
     }
 }
 
-/// Puts an event of the system into words.
-pub(crate) fn report(event: &Event) {
+/// The words of `logconfig` for an event that tells of nothing wrong; what is wrong is logged whatever they say.
+const fn selector(event: &Event) -> Option<(LogClass, LogKind)> {
+    match event {
+        Event::Resolved { .. } => Some((LogClass::Peer, LogKind::Info)),
+        Event::Reachable(_) | Event::Replaced { .. } => Some((LogClass::Peer, LogKind::Events)),
+        Event::SystemPeer(Some(_)) | Event::LocalReference | Event::Synchronized { .. } => {
+            Some((LogClass::Sync, LogKind::Status))
+        }
+        Event::Resumed | Event::LeapArmed(_) | Event::LeapPassed => Some((LogClass::System, LogKind::Events)),
+        Event::Unresolved { .. }
+        | Event::Unreachable(_)
+        | Event::NoRoute(_)
+        | Event::Rejected { .. }
+        | Event::Unfit { .. }
+        | Event::Kissed { .. }
+        | Event::SystemPeer(None)
+        | Event::NoMajority { .. }
+        | Event::TooFew { .. }
+        | Event::Strayed(_)
+        | Event::SteppedFromOutside(_)
+        | Event::Stepping(_)
+        | Event::Spike(_) => None,
+    }
+}
+
+/// Puts an event of the system into words, if such lines are logged.
+pub(crate) fn report(event: &Event, logged: LogSelection) {
+    if selector(event).is_some_and(|(class, kind)| !logged.has(class, kind)) {
+        return;
+    }
     match event {
         Event::Resolved { name, addresses } => {
             let list: Vec<String> = addresses.iter().map(ToString::to_string).collect();

@@ -306,6 +306,7 @@ fn drive(prepared: Prepared) -> Result<Driver, StartError> {
         began,
         gate: Gate::new(began),
         control_key: config::control_key(&found),
+        logged: found.logged,
         caution: config::caution(&found),
         lines: Lines::default(),
         traffic: Traffic::default(),

@@ -4,6 +4,7 @@ mod access;
 mod clock;
 mod findings;
 mod listen;
+mod log;
 mod selection;
 mod service;
 mod source;
@@ -23,6 +24,7 @@ pub use access::{Restrict, RestrictFlags, RestrictTarget};
 pub use clock::{Fudge, Tinker};
 pub(crate) use listen::network;
 pub use listen::{InterfaceAction, InterfaceRule, InterfaceTarget};
+pub use log::{LogChange, LogClass, LogKind, LogSelection};
 pub use selection::{LeapFile, Tos};
 pub use service::{Limit, Mru, Reticence, ServerThreads};
 pub use source::{AddressFamily, POLL_MAX, POLL_MIN, Role, Source, SourceOptions};
@@ -46,6 +48,8 @@ pub enum Directive {
     DriftFile(Option<String>),
     /// `logfile`.
     LogFile(String),
+    /// `logconfig`.
+    LogConfig(Vec<LogChange>),
     /// `pidfile`.
     PidFile(String),
     /// `fudge`.
@@ -143,6 +147,7 @@ fn act(words: &mut Words<'_, '_>) -> Option<Directive> {
             Some(Directive::DriftFile(path.map(ToOwned::to_owned)))
         }
         "logfile" => words.argument(0).map(|path| Directive::LogFile(path.to_owned())),
+        "logconfig" => log::read_log_changes(words).map(Directive::LogConfig),
         "pidfile" => words.argument(0).map(|path| Directive::PidFile(path.to_owned())),
         "includefile" => words.argument(0).map(|path| Directive::Include(path.to_owned())),
         "unpeer" | "unconfig" => words.argument(0).map(|host| Directive::Unpeer(host.to_owned())),

@@ -20,7 +20,7 @@ const LIMIT: Value = Value::Integer(-1, 1 << 40);
 pub(super) const ENTRIES: &[Entry] = &[
     Entry::new("includefile", &[PATH], "reads another file, or every *.conf of a directory, here"),
     Entry::new("logfile", &[PATH], "where is logged").without("the system's log"),
-    Entry::new("logconfig", &[Argument::Rest("CLASS", Value::Text)], "what is logged").accepted(),
+    Entry::new("logconfig", &[Argument::Rest("CLASS", Value::Text)], "which changes of state are logged"),
     Entry::new("pidfile", &[PATH], "where the process number is written"),
     Entry::new("saveconfigdir", &[PATH], "where ntpq saves configurations").of(Classic).accepted(),
     Entry::new("statsdir", &[PATH], "where statistics are recorded").without("they are not recorded"),

@@ -90,6 +90,7 @@ fn judge(text: &str) -> Result<Directive, String> {
         | Directive::Restrict(_)
         | Directive::Limit(_)
         | Directive::Interface(_)
+        | Directive::LogConfig(_)
         | Directive::TrustedKeys(_) => Ok(directive),
         Directive::Switch(switches) if switches.iter().all(|(switch, _)| is_live(*switch)) => Ok(directive),
         // Files are read and written where only whoever may write ntp.conf says.

@@ -14,7 +14,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ntp_conf::directive::{InterfaceRule, Restrict};
+use ntp_conf::directive::{InterfaceRule, LogSelection, Restrict};
 use ntp_os::notify::Notifier;
 use ntp_proto::association::AssociationId;
 use ntp_proto::auth::KeyId;
@@ -105,6 +105,8 @@ pub(crate) struct Driver {
     pub(crate) gate: Gate,
     /// The key that changes by query are signed with.
     pub(crate) control_key: Option<KeyId>,
+    /// Which changes of state are logged.
+    pub(crate) logged: LogSelection,
     /// How little strangers are told that ask queries.
     pub(crate) caution: Caution,
     /// Lines of configuration that came by query.
@@ -331,7 +333,7 @@ impl Driver {
     }
 
     fn report(&mut self, event: &Event) -> Result<(), ClockError> {
-        log::report(event);
+        log::report(event, self.logged);
         if matches!(event, Event::Synchronized { .. }) {
             self.panic_gate.close();
         }

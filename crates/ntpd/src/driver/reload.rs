@@ -111,6 +111,7 @@ impl Driver {
         access.set_sources(self.system.source_addresses());
         self.service.set_rules(config::server_rules(&found, &keys, access));
         self.control_key = config::control_key(&found);
+        self.logged = found.logged;
         self.caution = config::caution(&found);
         self.statistics.configure(&found.statistics);
         self.system.set_recording(self.statistics.recording());
