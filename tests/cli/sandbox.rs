@@ -227,7 +227,12 @@ fn root_becomes_the_user_it_is_told_to_and_keeps_two_rights_at_most() {
     assert_eq!(field("Groups:"), "65534");
     // Ports below 1024; the right to set the clock is taken from every daemon of a test.
     assert_eq!(field("CapEff:"), "0000000000000400");
-    assert_eq!(field("CapPrm:"), "0000000000000400");
+    for set in ["CapPrm:", "CapBnd:"] {
+        assert_eq!(field(set), "0000000000000400", "{set}");
+    }
+    for set in ["CapInh:", "CapAmb:"] {
+        assert_eq!(field(set), "0000000000000000", "{set}");
+    }
     assert_eq!(running.daemon.terminate(), Some(0));
     let conf = place.conf.display().to_string();
     let unknown =

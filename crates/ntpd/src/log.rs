@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use ntp_conf::directive::{LogClass, LogKind, LogSelection};
+use ntp_os::user::Account;
 use ntp_proto::discipline::LeapArm;
 use ntp_proto::system::Event;
 use ntp_proto::wire::KissCode;
@@ -45,6 +46,15 @@ fn append(path: &Path) -> io::Result<File> {
 }
 
 impl LogFile {
+    /// Has it belong to whom this process is about to become, who must open it again when it was moved away. A file
+    /// that is shared with others stays theirs.
+    pub(crate) fn give_to(&self, account: &Account) {
+        if self.file.metadata().is_ok_and(|found| found.is_file() && found.len() == 0) {
+            // What is open stays so; that it cannot be begun anew is said where that is tried.
+            drop(account.own(&self.file));
+        }
+    }
+
     /// Whether the name still means the file that is open.
     fn is_in_place(&self) -> io::Result<bool> {
         let (named, held) = (fs::metadata(&self.path)?, self.file.metadata()?);

@@ -26,15 +26,22 @@ pub struct Confined(());
 /// Gives up everything that the daemon does without from here on, and says what this kernel cannot take away.
 pub(crate) fn enter(needs: Needs) -> Confined {
     let walls = confine(needs);
-    match (walls.files, &walls.calls) {
-        (Extent::Full | Extent::Partial, Ok(())) => info!("confined to its own folders and calls"),
-        (Extent::None, Ok(())) => {
+    match (&walls.files, &walls.calls) {
+        (Ok(Extent::Full), Ok(())) => info!("confined to its own folders and calls"),
+        (Ok(Extent::Partial), Ok(())) => {
+            info!(
+                "confined to its own calls, and to its own folders as far as this kernel knows how (Landlock)"
+            );
+        }
+        (Ok(Extent::None), Ok(())) => {
             info!("confined to its own calls; this kernel does not confine files (Landlock)");
         }
-        (Extent::Full | Extent::Partial, Err(reason)) => {
+        (Err(reason), Ok(())) => warn!("confined to its own calls only: {reason}"),
+        (Ok(Extent::Full | Extent::Partial), Err(reason)) => {
             warn!("confined to its own folders, and not in its calls: {reason}");
         }
-        (Extent::None, Err(reason)) => warn!("not confined: there is no Landlock here, and {reason}"),
+        (Ok(Extent::None), Err(reason)) => warn!("not confined: there is no Landlock here, and {reason}"),
+        (Err(files), Err(calls)) => warn!("not confined: {files}, and {calls}"),
     }
     Confined(())
 }

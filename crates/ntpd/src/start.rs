@@ -192,7 +192,12 @@ fn launch(options: &Options, mut prepared: Prepared) -> Result<Exit, StartError>
         _ => Level::TRACE,
     };
     let destination = match log_file {
-        Some(file) => Destination::File(file),
+        Some(file) => {
+            if let Some(account) = &account {
+                file.give_to(account);
+            }
+            Destination::File(file)
+        }
         None if background => Destination::Syslog,
         None => Destination::StandardError,
     };
@@ -210,7 +215,7 @@ fn launch(options: &Options, mut prepared: Prepared) -> Result<Exit, StartError>
             debug!("option {letter} is accepted, and nothing follows from it");
         }
     }
-    if let Some(account) = account {
+    if let Some(account) = &account {
         account.become_it()?;
     }
     if let Some(path) = &prepared.drift_file

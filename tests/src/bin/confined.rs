@@ -1,5 +1,5 @@
 //! Passes ntpd's own gate, then tries one thing: `confined free|CONFIG ATTEMPT [ARGUMENT]`. Exit status 0 if it was
-//! possible, 13 if it was refused; a debug build ends by SIGSYS at a call that is not on the list.
+//! possible, 13 if it was refused; a debug build ends by SIGABRT at a call that is not on the list.
 
 use std::ffi::CString;
 use std::fs::{self, File};

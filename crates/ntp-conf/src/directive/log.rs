@@ -116,17 +116,15 @@ pub(super) fn read_log_changes(words: &mut Words<'_, '_>) -> Option<Vec<LogChang
     let mut changes = Vec::new();
     for index in 0..words.reading.arguments.len() {
         let text = words.argument(index).unwrap_or_default();
-        match LogChange::read(text) {
-            Some(change) => changes.push(change),
-            None => {
-                let message = format!("\"{text}\" selects no lines of the log");
-                let remedy = "write =, + or - and one of clock, peer, sys, sync and all, with one of info, events, \
-                              statistics, status and all, as in =syncall";
-                let word = words.argument_word(index).unwrap_or(0);
-                words.findings.error("E002", word, &message).note(IGNORED, remedy);
-                return None;
-            }
-        }
+        let Some(change) = LogChange::read(text) else {
+            let message = format!("\"{text}\" selects no lines of the log");
+            let remedy = "write =, + or - and one of clock, peer, sys, sync and all, with one of info, events, \
+                          statistics, status and all, as in =syncall";
+            let word = words.argument_word(index).unwrap_or(0);
+            words.findings.error("E002", word, &message).note(IGNORED, remedy);
+            return None;
+        };
+        changes.push(change);
     }
     Some(changes)
 }

@@ -9,7 +9,7 @@ use seccompiler::{
     SeccompRule, TargetArch,
 };
 
-use super::{CallsError, Needs};
+use super::CallsError;
 use crate::sys;
 
 /// Memory, threads, time, signals and this process itself.
@@ -35,6 +35,8 @@ const PROCESS: &[c_long] = &[
     libc::SYS_rt_sigtimedwait,
     libc::SYS_sigaltstack,
     libc::SYS_tgkill,
+    // With which musl aborts.
+    libc::SYS_tkill,
     libc::SYS_clock_gettime,
     libc::SYS_clock_getres,
     libc::SYS_clock_nanosleep,
@@ -198,25 +200,36 @@ fn any_of(
     conditions.into_iter().map(|all| SeccompRule::new(all?)).collect()
 }
 
-fn family(family: libc::c_int) -> u64 {
-    u64::from(family.unsigned_abs())
+fn word(argument: libc::c_int) -> u64 {
+    u64::from(argument.unsigned_abs())
+}
+
+/// UDP, TCP for long answers of name servers, local sockets, and questions to the kernel about routes and addresses;
+/// no other protocol, and no packets past the kernel's own (netlink's sockets are raw by name only).
+fn sockets() -> Result<Vec<SeccompRule>, BackendError> {
+    let protocols = [
+        (libc::SOCK_DGRAM, libc::IPPROTO_IP),
+        (libc::SOCK_DGRAM, libc::IPPROTO_UDP),
+        (libc::SOCK_STREAM, libc::IPPROTO_IP),
+        (libc::SOCK_STREAM, libc::IPPROTO_TCP),
+    ];
+    let inet = [libc::AF_INET, libc::AF_INET6].into_iter().flat_map(|domain| {
+        protocols.map(|(kind, protocol)| {
+            Ok(vec![is(0, word(domain))?, masked(1, KIND, word(kind))?, is(2, word(protocol))?])
+        })
+    });
+    let routes = Ok(vec![is(0, word(libc::AF_NETLINK))?, is(2, word(libc::NETLINK_ROUTE))?]);
+    any_of(inet.chain([Ok(vec![is(0, word(libc::AF_UNIX))?]), routes]))
 }
 
 /// The calls that are possible, and with which arguments where that matters.
-fn allowed(needs: &Needs) -> Rules {
-    let clock: &[c_long] = if needs.clock { CLOCK } else { &[] };
+fn allowed(clock: bool) -> Rules {
+    let clock: &[c_long] = if clock { CLOCK } else { &[] };
     let plain = [PROCESS, FILES, NETWORK, OLD_NAMES, clock].concat();
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
         plain.into_iter().map(|call| (call, Vec::new())).collect();
-    // No packets past the kernel's protocols; netlink's sockets are raw by name only.
-    let (stream, datagram) = (family(libc::SOCK_STREAM), family(libc::SOCK_DGRAM));
-    let of = |kinds: &[i32]| kinds.iter().map(|kind| family(*kind)).collect::<Vec<_>>();
-    let inet = of(&[libc::AF_INET, libc::AF_INET6]);
-    let sockets = inet.iter().flat_map(|domain| [stream, datagram].map(|kind| (*domain, kind)));
-    let sockets = sockets.map(|(domain, kind)| Ok(vec![is(0, domain)?, masked(1, KIND, kind)?]));
-    let local = of(&[libc::AF_UNIX, libc::AF_NETLINK]).into_iter().map(|domain| Ok(vec![is(0, domain)?]));
-    rules.insert(libc::SYS_socket, any_of(sockets.chain(local))?);
-    rules.insert(libc::SYS_socketpair, any_of([Ok(vec![is(0, family(libc::AF_UNIX))?])])?);
+    rules.insert(libc::SYS_socket, sockets()?);
+    rules.insert(libc::SYS_socketpair, any_of([Ok(vec![is(0, word(libc::AF_UNIX))?])])?);
     rules.insert(libc::SYS_ioctl, any_of(requests().map(|request| Ok(vec![is(1, request)?])))?);
     // Threads, and no processes.
     let thread = u64::from(libc::CLONE_THREAD.unsigned_abs());
@@ -234,7 +247,7 @@ fn allowed(needs: &Needs) -> Rules {
 const FORBIDDEN: SeccompAction =
     if cfg!(debug_assertions) { SeccompAction::Trap } else { SeccompAction::Errno(libc::EPERM as u32) };
 
-pub(super) fn restrict(needs: &Needs) -> Result<(), CallsError> {
+pub(super) fn restrict(clock: bool) -> Result<(), CallsError> {
     let processor = TargetArch::try_from(std::env::consts::ARCH).map_err(|_| CallsError::Processor)?;
     let refused = |reason: &dyn std::fmt::Display| CallsError::Refused(reason.to_string());
     if cfg!(debug_assertions) {
@@ -247,7 +260,7 @@ pub(super) fn restrict(needs: &Needs) -> Result<(), CallsError> {
     let missing = SeccompAction::Errno(libc::ENOSYS as u32);
     let first = compile(Ok(unknown), SeccompAction::Allow, missing).map_err(|reason| refused(&reason))?;
     let second =
-        compile(allowed(needs), FORBIDDEN, SeccompAction::Allow).map_err(|reason| refused(&reason))?;
+        compile(allowed(clock), FORBIDDEN, SeccompAction::Allow).map_err(|reason| refused(&reason))?;
     seccompiler::apply_filter_all_threads(&first).map_err(|reason| refused(&reason))?;
     // `seccomp` itself is not on the list: this is the last filter.
     seccompiler::apply_filter_all_threads(&second).map_err(|reason| refused(&reason))
@@ -260,7 +273,7 @@ mod tests {
     #[test]
     fn the_list_makes_a_filter_and_names_no_call_that_starts_a_program() {
         for clock in [false, true] {
-            let rules = allowed(&Needs { clock, ..Needs::default() }).unwrap();
+            let rules = allowed(clock).unwrap();
             for call in
                 [libc::SYS_execve, libc::SYS_execveat, libc::SYS_ptrace, libc::SYS_bpf, libc::SYS_mount]
             {

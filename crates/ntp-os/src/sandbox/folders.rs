@@ -1,7 +1,5 @@
 //! Landlock: which files the process can reach at all, whoever it runs as.
 
-use std::path::{Path, PathBuf};
-
 use landlock::{
     ABI, Access as _, AccessFs, AccessNet, BitFlags, NetPort, PathBeneath, PathFd, Ruleset, RulesetAttr as _,
     RulesetCreatedAttr as _, RulesetError, RulesetStatus, Scope,
@@ -13,7 +11,11 @@ use super::{Extent, Needs};
 /// Older kernels enforce what they know.
 const NEWEST: ABI = ABI::V6;
 
-pub(super) fn restrict(needs: &Needs) -> Result<Extent, RulesetError> {
+/// Confines to what of the needs exists, and returns that: what does not exist is out of reach from here on.
+pub(super) fn restrict(mut needs: Needs) -> Result<(Extent, Needs), RulesetError> {
+    for paths in [&mut needs.read, &mut needs.write] {
+        paths.retain(|path| path.exists());
+    }
     let reading = AccessFs::ReadFile | AccessFs::ReadDir;
     let devices = AccessFs::MakeChar | AccessFs::MakeBlock;
     let keeping = AccessFs::from_all(NEWEST) & !(devices | AccessFs::Execute);
@@ -25,29 +27,21 @@ pub(super) fn restrict(needs: &Needs) -> Result<Extent, RulesetError> {
         .create()?;
     for (paths, access) in [(&needs.read, reading), (&needs.write, keeping)] {
         for path in paths {
-            rules = match open(path) {
-                Some((found, is_folder)) => {
-                    rules.add_rule(PathBeneath::new(found, for_kind(access, is_folder)))?
-                }
-                None => rules,
+            rules = match PathFd::new(path) {
+                Ok(found) => rules.add_rule(PathBeneath::new(found, for_kind(access, path.is_dir())))?,
+                Err(_) => rules,
             };
         }
     }
     for port in &needs.tcp {
         rules = rules.add_rule(NetPort::new(*port, AccessNet::ConnectTcp))?;
     }
-    Ok(match rules.restrict_self()?.ruleset {
+    let extent = match rules.restrict_self()?.ruleset {
         RulesetStatus::FullyEnforced => Extent::Full,
         RulesetStatus::PartiallyEnforced => Extent::Partial,
         RulesetStatus::NotEnforced => Extent::None,
-    })
-}
-
-/// What a rule holds on to: the file or folder, or of what does not exist yet the folder that it will be in.
-fn open(path: &Path) -> Option<(PathFd, bool)> {
-    let root = PathBuf::from("/");
-    let known = path.ancestors().take_while(|known| *known != root).find(|known| known.exists())?;
-    Some((PathFd::new(known).ok()?, known.is_dir()))
+    };
+    Ok((extent, needs))
 }
 
 /// A file has no contents to list or make files in.

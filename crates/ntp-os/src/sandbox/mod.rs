@@ -11,7 +11,8 @@ use std::sync::OnceLock;
 /// What a process keeps.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Needs {
-    /// Files, and folders with all beneath them, that it reads.
+    /// Files, and folders with all beneath them, that it reads. Of these and the next, what does not exist yet is not
+    /// kept, as it could be anything.
     pub read: Vec<PathBuf>,
     /// Folders in which it also makes, changes and removes files.
     pub write: Vec<PathBuf>,
@@ -24,8 +25,9 @@ pub struct Needs {
 /// What came of it. What the kernel does not offer is left out, which the caller should say.
 #[derive(Debug)]
 pub struct Walls {
-    /// Whether only the named folders are reachable: fully, partly or not, by the age of the kernel.
-    pub files: Extent,
+    /// Whether only the named folders are reachable: fully, partly or not, by the age of the kernel; the reason if
+    /// that could not be had.
+    pub files: Result<Extent, FoldersError>,
     /// Whether only the listed calls are possible; the reason if they are not.
     pub calls: Result<(), CallsError>,
 }
@@ -40,6 +42,11 @@ pub enum Extent {
     /// Nothing.
     None,
 }
+
+/// Why files are not confined by a kernel that could.
+#[derive(Debug, thiserror::Error)]
+#[error("the kernel confines no files: {0}")]
+pub struct FoldersError(String);
 
 /// Why calls to the kernel are not filtered.
 #[derive(Debug, thiserror::Error)]
@@ -62,13 +69,18 @@ static KEPT: OnceLock<Needs> = OnceLock::new();
 /// first thread is started: those that run already keep their access to files.
 #[must_use]
 pub fn confine(needs: Needs) -> Walls {
-    let files = folders::restrict(&needs).unwrap_or(Extent::None);
-    let calls = calls::restrict(&needs);
-    if files != Extent::None {
-        // A second call adds its walls to those of the first, which say already what lies outside.
-        KEPT.get_or_init(|| needs);
-    }
-    Walls { files, calls }
+    let clock = needs.clock;
+    let files = match folders::restrict(needs) {
+        Ok((extent, kept)) => {
+            if extent != Extent::None {
+                // A second call adds its walls to those of the first, which say already what lies outside.
+                KEPT.get_or_init(|| kept);
+            }
+            Ok(extent)
+        }
+        Err(reason) => Err(FoldersError(reason.to_string())),
+    };
+    Walls { files, calls: calls::restrict(clock) }
 }
 
 /// Whether this process has given up reading what lies there.
