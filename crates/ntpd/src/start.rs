@@ -34,7 +34,7 @@ use crate::panic_gate::PanicGate;
 use crate::resolver::Resolver;
 use crate::sandbox::{self, Confined};
 use crate::serve::{Service, ServicePlan};
-use crate::statefiles;
+use crate::statefiles::{self, StateFiles};
 use crate::statistics::StatisticsFiles;
 
 /// How what is sent is marked where nothing is said: expedited forwarding, as in classic ntpd.
@@ -298,7 +298,7 @@ fn drive(prepared: Prepared) -> Result<Driver, StartError> {
         names: names(),
         notifier: Notifier::new(std::env::var_os("NOTIFY_SOCKET").as_deref())
             .map_err(io_error("NOTIFY_SOCKET"))?,
-        drift_file,
+        state_files: StateFiles::new(drift_file),
         panic_gate,
         leap_file,
         statistics,

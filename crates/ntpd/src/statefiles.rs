@@ -56,8 +56,43 @@ pub(crate) fn is_replaceable(path: &Path) -> io::Result<()> {
     Ok(nix::unistd::access(folder, AccessFlags::W_OK | AccessFlags::X_OK)?)
 }
 
+/// What is remembered of the clock from one run to the next, on a disk that may be full for a while.
+#[derive(Debug)]
+pub(crate) struct StateFiles {
+    drift: Option<PathBuf>,
+    lost: bool,
+}
+
+/// How it went, where that is new.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Stored {
+    /// Nothing is remembered from now on, and why.
+    Lost(String),
+    /// It is again.
+    Again,
+}
+
+impl StateFiles {
+    /// Beside this drift file, if there is one.
+    pub(crate) const fn new(drift: Option<PathBuf>) -> Self {
+        Self { drift, lost: false }
+    }
+
+    /// Replaces both files; a file that cannot be replaced stays as it was.
+    pub(crate) fn store(&mut self, frequency: Frequency, memory: &Memory) -> Option<Stored> {
+        let path = self.drift.as_ref()?;
+        let outcome = write_drift(path, frequency).and_then(|()| write_memory(&memory_path(path), memory));
+        let was_lost = std::mem::replace(&mut self.lost, outcome.is_err());
+        match outcome {
+            Err(reason) if !was_lost => Some(Stored::Lost(reason.to_string())),
+            Ok(()) if was_lost => Some(Stored::Again),
+            Ok(()) | Err(_) => None,
+        }
+    }
+}
+
 /// Replaces the file.
-pub(crate) fn write_drift(path: &Path, frequency: Frequency) -> Result<(), ReplaceError> {
+fn write_drift(path: &Path, frequency: Frequency) -> Result<(), ReplaceError> {
     let line = format!("{:.3}\n", frequency.as_ppm());
     replace(path, line.as_bytes(), None, 0o644)
 }
@@ -76,7 +111,7 @@ pub(crate) fn read_memory(path: &Path) -> Result<Option<Memory>, String> {
 }
 
 /// Replaces it.
-pub(crate) fn write_memory(path: &Path, memory: &Memory) -> Result<(), ReplaceError> {
+fn write_memory(path: &Path, memory: &Memory) -> Result<(), ReplaceError> {
     replace(path, memory.to_string().as_bytes(), None, 0o644)
 }
 
@@ -106,6 +141,22 @@ mod tests {
             assert!(read_drift(&path).is_err(), "{nonsense:?}");
         }
         fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn a_disk_that_says_no_is_named_once_and_once_it_says_yes_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state/drift");
+        let mut files = StateFiles::new(Some(path.clone()));
+        let text = "ntp-estimator 1\nwritten 1\nfrequency 1 1\nwander 1e-7\nmodels 1 0 0 0 0 0 0 0\n";
+        let memory = Memory::parse(text).unwrap();
+        let mut store = |ppm| files.store(Frequency::from_ppm(ppm), &memory);
+        assert!(matches!(store(1.0), Some(Stored::Lost(_))));
+        assert_eq!(store(2.0), None);
+        fs::create_dir(folder.path().join("state")).unwrap();
+        assert_eq!(store(3.0), Some(Stored::Again));
+        assert_eq!(store(4.0), None);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "4.000\n");
     }
 
     #[test]

@@ -11,7 +11,6 @@ mod serving;
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use ntp_conf::directive::{InterfaceRule, LogSelection, Restrict};
@@ -36,7 +35,7 @@ use crate::net::{Complaints, DATAGRAM_LEN_MAX, Origin, Sockets};
 use crate::panic_gate::PanicGate;
 use crate::resolver::{Answer, Resolver, Subject};
 use crate::serve::{Question, Service};
-use crate::statefiles;
+use crate::statefiles::{StateFiles, Stored};
 use crate::statistics::StatisticsFiles;
 
 /// Datagrams read from one socket before the timers, the resolver and our own servers get their turn.
@@ -81,7 +80,7 @@ pub(crate) struct Driver {
     pub(crate) nonce_key: (u64, u64),
     pub(crate) names: Names,
     pub(crate) notifier: Notifier,
-    pub(crate) drift_file: Option<PathBuf>,
+    pub(crate) state_files: StateFiles,
     pub(crate) panic_gate: PanicGate,
     pub(crate) leap_file: Option<LeapFile>,
     pub(crate) statistics: StatisticsFiles,
@@ -266,7 +265,7 @@ impl Driver {
                         self.system.handle_clock(clock::now()?, report);
                     }
                 }
-                Action::StoreDrift(frequency, memory) => self.store_drift(frequency, &memory),
+                Action::StoreDrift(frequency, memory) => self.store(frequency, &memory),
                 Action::Report(event) => self.report(&event)?,
                 Action::Record(record) => {
                     let now = clock::now()?;
@@ -322,13 +321,11 @@ impl Driver {
         Ok(())
     }
 
-    fn store_drift(&self, frequency: Frequency, memory: &Memory) {
-        let Some(path) = &self.drift_file else { return };
-        if let Err(reason) = statefiles::write_drift(path, frequency) {
-            warn!("the drift file is not written: {reason}");
-        }
-        if let Err(reason) = statefiles::write_memory(&statefiles::memory_path(path), memory) {
-            warn!("what has been learnt of the clock is not written: {reason}");
+    fn store(&mut self, frequency: Frequency, memory: &Memory) {
+        match self.state_files.store(frequency, memory) {
+            Some(Stored::Lost(reason)) => warn!("what is learnt of the clock is not remembered: {reason}"),
+            Some(Stored::Again) => info!("what is learnt of the clock is remembered again"),
+            None => {}
         }
     }
 
