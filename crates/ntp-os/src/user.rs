@@ -1,9 +1,10 @@
 //! Becoming an ordinary user who may still adjust the clock.
 
 use std::ffi::CString;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::fchown;
+use std::os::unix::fs::{PermissionsExt as _, chown, fchown};
+use std::path::Path;
 
 use caps::{CapSet, Capability, CapsHashSet};
 use nix::sys::prctl;
@@ -85,6 +86,15 @@ impl Account {
     #[must_use]
     pub fn may_change() -> bool {
         Uid::effective().is_root()
+    }
+
+    /// Lets this user's group read a file of somebody else.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn share(&self, file: &Path) -> io::Result<()> {
+        chown(file, None, Some(self.group.as_raw()))?;
+        fs::set_permissions(file, fs::Permissions::from_mode(0o640))
     }
 
     /// Becomes this user for good, and keeps of root's capabilities two: for the clock, and for ports below 1024.

@@ -1,14 +1,19 @@
 //! `ntpctl keygen`: a key that nobody can guess.
 
 use std::io::Write;
+use std::path::Path;
 
 use ntp_conf::read_keys;
 use ntp_os::atomic_file::replace;
+use ntp_os::user::Account;
 use ntp_proto::auth::Algorithm;
 
 use crate::cli::Keygen;
 use crate::exit::{Exit, Failure};
 use crate::file;
+
+/// The user that the package has ntpd run as.
+const DAEMON: &str = "ntp";
 
 /// The most that a key's number may be for every daemon.
 const NUMBER_MAX: u32 = 65_535;
@@ -54,9 +59,21 @@ pub(crate) fn run(request: &Keygen, out: &mut dyn Write) -> Result<Exit, Failure
         algorithm.name()
     )?;
     writeln!(out, "    keys {name}\n    trustedkey {number}")?;
+    if old.is_none() && Account::may_change() {
+        share_with_daemon(path, out)?;
+    }
     writeln!(out, "and on the one that asks: ntpctl set-option NAME key {number}")?;
     if algorithm.is_weak() {
         writeln!(out, "warning: {} is easy to forge (RFC 8573): AES128CMAC is not", algorithm.name())?;
     }
     Ok(Exit::Done)
+}
+
+/// A new file that root makes is for the daemon to read, which the package has run as its own user.
+fn share_with_daemon(path: &Path, out: &mut dyn Write) -> Result<(), Failure> {
+    let Ok(daemon) = Account::find(DAEMON) else { return Ok(()) };
+    if let Err(reason) = daemon.share(path) {
+        writeln!(out, "warning: only root can read it, and ntpd runs as {DAEMON} ({reason})")?;
+    }
+    Ok(())
 }

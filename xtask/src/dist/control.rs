@@ -42,6 +42,8 @@ pub(super) fn place(stage: &Path, architecture: &str, moment: u64) -> Result<(),
         "ntp ({EPOCH}:{version}) unstable; urgency=medium\n\n  * New release: see changelog.gz.\n\n -- {MAINTAINER}  {day}\n"
     );
     compressed(&docs.join("changelog.Debian"), entry.as_bytes())?;
+    let readme = fs::read(root().join("README.md")).map_err(|error| format!("README.md: {error}"))?;
+    compressed(&docs.join("README.md"), &readme)?;
     write(&stage.join("DEBIAN/md5sums"), digests(stage)?)?;
     write(&stage.join("DEBIAN/control"), control(architecture, stage)?)
 }
