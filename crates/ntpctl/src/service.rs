@@ -74,6 +74,8 @@ impl Manager {
 fn restart_unit(systemctl: &str, unit: &str) -> Result<(), String> {
     let quiet = ["--no-ask-password", "--no-pager"];
     let restart = [&quiet[..], &["restart", unit]].concat();
+    // A person who edits is no loop: the unit's limit of starts is not counted against them.
+    drop(execute(systemctl, &[&quiet[..], &["reset-failed", unit]].concat()));
     execute(systemctl, &restart)?;
     let properties = "--property=LoadState,ActiveState,SubState,Result,ConditionResult,ExecMainStatus";
     let state = execute(systemctl, &[&quiet[..], &["show", properties, unit]].concat())?;

@@ -19,3 +19,6 @@ fails_with 6 ntpctl add-server 10.9.0.99 --wait 3
 md5sum -c before
 systemctl is-active ntp ntpd ntpsec
 until_it follows 10.9.0.1
+# Who edits more often than a unit may start is not stopped.
+for poll in 4 5 6 4 5 6 4 5 6 4 5 6; do ntpctl set-option 10.9.0.1 minpoll "$poll"; done
+until_it follows 10.9.0.1
