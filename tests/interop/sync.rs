@@ -214,3 +214,26 @@ fn with_disable_ntp_the_systems_clock_is_watched_and_served_without_control() {
     assert!(served_error(&net, &ntpdig).is_some_and(|error| error.abs() < OFFSET_MAX));
     assert_eq!(daemon.terminate(), Some(0));
 }
+
+#[test]
+fn a_cable_that_goes_and_comes_is_told_of_and_costs_no_restart() {
+    let test = "a_cable_that_goes_and_comes_is_told_of_and_costs_no_restart";
+    let folder = tempfile::tempdir().unwrap();
+    let (_server, net) = match beside_chronyd(folder.path()) {
+        Ok(found) => found,
+        Err(reason) => return skip(test, &reason),
+    };
+    let mut daemon = start_ours(&net, folder.path(), "server 10.77.0.1 iburst minpoll 3 maxpoll 3\n");
+    let log = || fs::read_to_string(folder.path().join("ntpd.log")).unwrap_or_default();
+    let cable = |state: &str| {
+        run(std::process::Command::new("ip").args(["-n", &net.client, "link", "set", "cable", state]))
+    };
+    assert!(until(PATIENCE, || log().contains("following 10.77.0.1")), "{}", log());
+    assert_eq!(cable("down").status, 0);
+    assert!(until(PATIENCE, || log().contains("10.77.0.1:123: cannot be asked")), "{}", log());
+    assert_eq!(cable("up").status, 0);
+    let answers_again =
+        || log().split_once("cannot be asked").is_some_and(|(_, later)| later.contains(": answers"));
+    assert!(until(PATIENCE, answers_again), "{}", log());
+    assert_eq!(daemon.terminate(), Some(0));
+}

@@ -91,6 +91,8 @@ struct Member {
     /// Why its last answer proved nothing, where one must: no state of the association, which such an answer
     /// does not change.
     distrust: Option<Rejection>,
+    /// It was said that it cannot be asked, and not yet that it can.
+    cut_off: bool,
     /// Since when it is asked.
     mobilized: MonoTime,
     /// Since when it has been reachable, or not.
@@ -110,6 +112,7 @@ impl Member {
             samples: 0,
             unfit_told: 0,
             distrust: None,
+            cut_off: false,
             mobilized: now,
             reach_changed: now,
         }
@@ -123,6 +126,7 @@ impl Member {
         self.disagreements = 0;
         self.samples = 0;
         self.unfit_told = 0;
+        self.cut_off = false;
         self.distrust = None;
         self.mobilized = now;
         self.reach_changed = now;
@@ -243,6 +247,9 @@ impl System {
                 if was_unreachable {
                     member.events.note(PeerEvent::Reachable);
                     member.reach_changed = now;
+                }
+                // Who could not be asked for a while has not been unreachable for as long as that takes.
+                if std::mem::take(&mut member.cut_off) || was_unreachable {
                     self.report(Event::Reachable(remote));
                 }
                 self.follow(now, received.association, &measurement, received.arrived);
@@ -339,8 +346,11 @@ impl System {
                 if failures.is_some_and(|failures| failures % SEND_FAILURES == 0) {
                     self.look_up_again(association, now);
                 }
-                let remote = self.members.get(&association).map(|member| member.association.remote());
-                if let Some(remote) = remote.filter(|_| failures == Some(SEND_FAILURES)) {
+                if failures == Some(SEND_FAILURES)
+                    && let Some(member) = self.members.get_mut(&association)
+                {
+                    member.cut_off = true;
+                    let remote = member.association.remote();
                     self.report(Event::NoRoute(remote));
                 }
             }
