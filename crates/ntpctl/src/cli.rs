@@ -266,8 +266,16 @@ pub struct Keygen {
     pub number: Option<u32>,
 }
 
+/// What hooks of DHCP clients write.
+const DHCP_EXAMPLES: &str = "\
+Examples:
+  ntpctl dhcp eth0 192.0.2.1 ntp.example    the servers of a new lease
+  ntpctl dhcp eth0                          the lease has ended
+  ntpctl dhcp --networkd                    all leases of systemd-networkd";
+
 /// `dhcp`
 #[derive(Clone, Debug, Args)]
+#[command(after_help = DHCP_EXAMPLES)]
 pub struct Dhcp {
     /// The interface, whose servers from before are replaced
     #[arg(value_name = "INTERFACE", required_unless_present = "networkd")]
@@ -276,7 +284,7 @@ pub struct Dhcp {
     #[arg(value_name = "SERVER", allow_hyphen_values = true)]
     pub servers: Vec<String>,
     /// Instead, take over those of all leases of systemd-networkd, which keeps them there
-    #[arg(long, value_name = "DIR", num_args = 0..=1, default_missing_value = "/run/systemd/netif/leases", conflicts_with = "interface")]
+    #[arg(long, value_name = "DIR", num_args = 0..=1, default_missing_value = crate::dhcp::LEASES, conflicts_with = "interface")]
     pub networkd: Option<PathBuf>,
     /// Where the files are, which ntp.conf includes
     #[arg(long, value_name = "DIR", default_value = "/run/ntp-dhcp")]

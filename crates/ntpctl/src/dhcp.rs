@@ -25,12 +25,26 @@ const NAME_LEN_MAX: usize = 253;
 /// The longest file of a lease that is read.
 const LEASE_LEN_MAX: usize = 65_536;
 
+/// Where systemd-networkd keeps its leases.
+pub(crate) const LEASES: &str = "/run/systemd/netif/leases";
+
 /// How the files begin whose servers systemd-networkd was given.
 const OF_NETWORKD: &str = "networkd-";
 
 pub(crate) fn run(request: &Dhcp, settings: &Settings, out: &mut dyn Write) -> Result<Exit, Failure> {
     let wanted = match (&request.networkd, &request.interface) {
-        (Some(leases), _) => of_networkd(leases, &request.folder)?,
+        (Some(leases), _) => {
+            // Without leases systemd-networkd does not make its own folder; another one is there, or a mistake.
+            if !leases.exists() && leases != Path::new(LEASES) {
+                return Err(Failure::Usage(format!("{}: there is no such folder", leases.display())));
+            }
+            of_networkd(leases, &request.folder)?
+        }
+        (None, Some(interface)) if interface.starts_with(OF_NETWORKD) => {
+            return Err(Failure::Usage(format!(
+                "{interface:?}: names with {OF_NETWORKD} are those of `ntpctl dhcp --networkd`"
+            )));
+        }
         (None, Some(interface)) => BTreeMap::from([(interface.clone(), request.servers.clone())]),
         (None, None) => return Err(Failure::Usage("an interface must be named".to_owned())),
     };

@@ -13,6 +13,8 @@ use super::{PROGRAMS, Product, compile, control, manuals, place};
 const FILES: &[(&str, &str)] = &[
     ("config/ntp.conf", "usr/share/ntp/ntp.conf"),
     ("systemd/ntp.service", "usr/lib/systemd/system/ntp.service"),
+    ("systemd/sysusers-ntp.conf", "usr/lib/sysusers.d/ntp.conf"),
+    ("systemd/tmpfiles-ntp.conf", "usr/lib/tmpfiles.d/ntp.conf"),
     ("README.md", "usr/share/doc/ntp/README.md"),
     ("LICENSE-APACHE", "usr/share/doc/ntp/LICENSE-APACHE"),
     ("LICENSE-MIT", "usr/share/doc/ntp/LICENSE-MIT"),
