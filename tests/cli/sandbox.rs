@@ -2,12 +2,13 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests, where a failure is a failed test")]
 
 use std::fs;
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use ntp_tests::{Daemon, free_port, is_root, ours, run, skip, until, without_clock};
+use ntp_tests::{Daemon, free_port, is_root, measure, ours, run, skip, until, without_clock};
 
 /// A place that the daemon is told of, one that it is not, and a copy of the helper that anybody may run.
 struct Place {
@@ -111,24 +112,31 @@ struct Running {
     daemon: Daemon,
     log: PathBuf,
     pid: String,
+    port: u16,
 }
 
 impl Running {
     fn start(place: &Place, more: &[&str]) -> Self {
-        let log = place.folder.path().join("log");
-        let port = free_port().to_string();
+        Self::start_with_log(place, more, &place.folder.path().join("log"))
+    }
+
+    /// The same with the log that ntp.conf names, or where standard error goes.
+    fn start_with_log(place: &Place, more: &[&str], log: &Path) -> Self {
+        let said = place.folder.path().join("log");
+        let daemon_port = free_port();
+        let port = daemon_port.to_string();
         let conf = place.conf.display().to_string();
         let arguments = [&["-n", "--clock=none", "--port", &port, "-c", &conf][..], more].concat();
-        let daemon = Daemon::start(None, &ours("ntpd"), &arguments, &log);
+        let daemon = Daemon::start(None, &ours("ntpd"), &arguments, &said);
         let pid = daemon.id().to_string();
-        let running = Self { daemon, log, pid };
+        let running = Self { daemon, log: log.to_path_buf(), pid, port: daemon_port };
         running.says("confined");
         running
     }
 
     fn says(&self, words: &str) {
-        let found = || fs::read_to_string(&self.log).unwrap().contains(words);
-        assert!(until(Duration::from_secs(10), found), "{words}: {}", fs::read_to_string(&self.log).unwrap());
+        let log = || fs::read_to_string(&self.log).unwrap_or_default();
+        assert!(until(Duration::from_secs(10), || log().contains(words)), "{words}: {}", log());
     }
 
     fn reload(&self) {
@@ -183,6 +191,56 @@ fn a_slip_of_the_pen_does_not_stop_asking_those_who_are_asked() {
     running.reload();
     running.says("names none, and the clock runs free");
     running.says("(sources: 0 as before; new: none; gone: 127.0.0.9)");
+    assert_eq!(running.daemon.terminate(), Some(0));
+}
+
+/// Requests of every mode from many ports, some of them well formed, none of them waited for.
+fn load(daemon: SocketAddr, requests: usize) {
+    let sockets: Vec<UdpSocket> =
+        (0..16).map(|_| UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap()).collect();
+    for (number, socket) in sockets.iter().cycle().take(requests).enumerate() {
+        let mode = u8::try_from(number % 8).unwrap();
+        let mut packet = [0; 48];
+        packet[0] = 4 << 3 | mode;
+        let length = if mode == 6 { 12 } else { 48 - number % 3 };
+        drop(socket.send_to(&packet[..length], daemon));
+    }
+}
+
+/// A debug build ends at the first call that is not on the list, so this one would not come to its end.
+#[test]
+fn under_load_with_new_keys_new_logs_reloads_and_names_nobody_knows_it_needs_nothing_more() {
+    let place = Place::new();
+    let (keys, state) = (place.file("etc/keys"), place.file("state"));
+    let text = format!(
+        "server 127.127.1.0\nserver 127.0.0.9 key 1\nserver no-such-host.invalid\ndriftfile {state}/ntp.drift\n\
+         keys {keys}\ntrustedkey 1\ncontrolkey 1\nleapfile /usr/share/zoneinfo/leap-seconds.list\n\
+         statsdir {state}/\nstatistics loopstats peerstats rawstats sysstats protostats\n\
+         logfile {state}/ntpd.log\nserver-threads 2\nrestrict default limited kod\nrestrict 127.0.0.0 mask 255.0.0.0\n"
+    );
+    fs::write(&place.conf, &text).unwrap();
+    fs::write(&keys, "1 SHA1 0123456789012345678901234567890123456789\n").unwrap();
+    let logs =
+        ["ntpd.log", "ntpd.log.1", "ntpd.log.2"].map(|name| place.folder.path().join("state").join(name));
+    let mut running = Running::start_with_log(&place, &[], &logs[0]);
+    let daemon = SocketAddr::from((Ipv4Addr::LOCALHOST, running.port));
+    for round in 0..20 {
+        load(daemon, 3000);
+        fs::write(format!("{keys}.new"), format!("1 SHA256 {round:064x}\n")).unwrap();
+        fs::rename(format!("{keys}.new"), &keys).unwrap();
+        fs::write(&place.conf, format!("{text}server 127.0.0.{}\n", 10 + round)).unwrap();
+        // As logrotate does it.
+        drop(fs::rename(&logs[1], &logs[2]));
+        drop(fs::rename(&logs[0], &logs[1]));
+        running.reload();
+        running.says(&format!("new: 127.0.0.{}; gone: ", 10 + round));
+        let host = daemon.to_string();
+        let asked = run(
+            Command::new(ours("ntpq")).args(["-n", "-p", "-c", "ifstats", "-k", &keys, "-a", "1", &host])
+        );
+        assert!(asked.stdout.contains("LOCAL(0)"), "{round}: {}", asked.both());
+    }
+    assert!(measure(daemon).is_some(), "it serves");
     assert_eq!(running.daemon.terminate(), Some(0));
 }
 
