@@ -425,3 +425,11 @@ fn new_words_of_the_command_line_are_judged() {
         missing.both()
     );
 }
+
+#[test]
+fn who_reads_no_further_makes_no_failure_of_what_only_shows() {
+    let script = "for words in manual 'completions bash' 'explain restrict'; do \
+                  \"$1\" $words | true; status=${PIPESTATUS[0]}; [ $status = 0 ] || exit $status; done";
+    let outcome = run(Command::new("bash").args(["-c", script, "bash"]).arg(ours("ntpctl")));
+    assert_eq!((outcome.status, outcome.stderr.as_str()), (0, ""));
+}

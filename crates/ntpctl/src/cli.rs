@@ -110,6 +110,37 @@ pub(crate) fn with_the_words_of_ntp_conf() -> clap::Command {
 }
 
 impl Command {
+    /// Whether it shows something and changes nothing.
+    pub(crate) const fn only_shows(&self) -> bool {
+        match self {
+            Self::List(_)
+            | Self::Check(_)
+            | Self::Explain(_)
+            | Self::Diff(_)
+            | Self::Log(_)
+            | Self::Status(_)
+            | Self::Query(_)
+            | Self::Manual
+            | Self::Completions(_)
+            | Self::Simulate(_) => true,
+            Self::AddServer(_)
+            | Self::RemoveServer(_)
+            | Self::EnableServer(_)
+            | Self::DisableServer(_)
+            | Self::ReplaceServer(_)
+            | Self::SetServers(_)
+            | Self::SetOption(_)
+            | Self::UnsetOption(_)
+            | Self::Set(_)
+            | Self::Unset(_)
+            | Self::Rollback(_)
+            | Self::Import(_)
+            | Self::Restart
+            | Self::Keygen(_)
+            | Self::Dhcp(_) => false,
+        }
+    }
+
     /// The configuration file that a command is about.
     pub(crate) const fn config_mut(&mut self) -> Option<&mut PathBuf> {
         Some(match self {

@@ -60,6 +60,12 @@ pub fn run(options: &Options) -> Exit {
     drop(out.flush());
     match outcome {
         Ok(exit) => exit,
+        // As with `| head`: whoever reads has seen enough.
+        Err(Failure::Output(reason))
+            if reason.kind() == io::ErrorKind::BrokenPipe && command.only_shows() =>
+        {
+            Exit::Done
+        }
         Err(failure) => {
             drop(writeln!(err, "ntpctl: {}", printable(&failure.to_string())));
             failure.exit()
@@ -102,12 +108,15 @@ fn obey(command: &Command, settings: &Settings, out: &mut dyn Write) -> Result<E
             Ok(Exit::Done)
         }
         Command::Completions(request) => {
+            // In memory first: it does not expect that writing can fail.
+            let mut script = Vec::new();
             clap_complete::generate(
                 request.shell,
                 &mut cli::with_the_words_of_ntp_conf(),
                 "ntpctl",
-                context.out,
+                &mut script,
             );
+            context.out.write_all(&script)?;
             Ok(Exit::Done)
         }
         Command::Simulate(request) => simulate::run(request, context.out),
