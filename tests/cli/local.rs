@@ -208,3 +208,33 @@ fn sources_come_and_go_while_the_others_stay() {
     assert!(until(Duration::from_secs(5), || sources().len() == 2));
     assert_eq!(named("127.0.0.9"), kept);
 }
+
+#[test]
+fn a_line_that_comes_by_query_opens_nothing_and_holds_only_if_it_is_read() {
+    let daemon = Daemon::new();
+    let config = |line: &str| daemon.ask(&json!({ "command": "config", "line": line }).to_string());
+    let flags_of = |range: &str| -> Option<String> {
+        let list = daemon.ask(r#"{"command":"reslist"}"#);
+        let rows = list["restrictions"].as_array().unwrap().clone();
+        let row = rows.into_iter().find(|row| row.to_string().contains(range))?;
+        Some(row.to_string())
+    };
+    // ntp.conf has no `restrict` line: queries are for this machine, whatever else comes by query.
+    assert!(flags_of("0.0.0.0").unwrap().contains("noquery"));
+    assert_eq!(config("restrict 192.0.2.7 ignore")["in_force"], true);
+    assert!(flags_of("192.0.2.7").unwrap().contains("ignore"));
+    assert!(flags_of("0.0.0.0").unwrap().contains("noquery"));
+    // The same source named and taken out again and again is one line.
+    for _ in 0..1100 {
+        assert_eq!(config("server 127.0.0.10")["in_force"], true);
+        assert_eq!(config("unpeer 127.0.0.10")["in_force"], true);
+    }
+    // What cannot be read is not in force, and is not later on either.
+    let conf = daemon.folder.path().join("ntp.conf");
+    fs::rename(&conf, daemon.folder.path().join("away")).unwrap();
+    let said = config("restrict 192.0.2.8 ignore");
+    assert!(said["in_force"] == false && said["said"].as_str().unwrap().contains("cannot be read"), "{said}");
+    fs::rename(daemon.folder.path().join("away"), &conf).unwrap();
+    assert_eq!(config("restrict 192.0.2.9 ignore")["in_force"], true);
+    assert!(flags_of("192.0.2.9").is_some() && flags_of("192.0.2.8").is_none());
+}

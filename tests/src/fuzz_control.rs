@@ -96,7 +96,7 @@ thread_local! {
     static ASKED: RefCell<Asked> = RefCell::new(Asked {
         snapshot: snapshot(),
         rules: ServerRules {
-            access: AccessList::new(&[]),
+            access: AccessList::default(),
             keys: Arc::new(KeyTable::new(key().into_iter().collect())),
             limit: RateLimit::default(),
             monitor: true,

@@ -9,7 +9,7 @@ use std::time::Duration;
 use ntp_conf::directive::{
     self, AddressFamily, Fudge, Limit, Mru, Restrict, RestrictTarget, Reticence, Role, Source, Tinker, Tos,
 };
-use ntp_conf::{Configuration, Diagnostic, FILE_LEN_MAX, LoadError, Placed, Severity};
+use ntp_conf::{Configuration, Diagnostic, FILE_LEN_MAX, LoadError, Placed, Severity, values};
 use ntp_os::sandbox;
 use ntp_proto::association::AssociationOptions;
 use ntp_proto::auth::{KeyId, KeyTable};
@@ -306,10 +306,30 @@ pub(crate) fn server_rules(found: &Configuration, keys: &Arc<KeyTable>, access: 
     ServerRules { access, keys: Arc::clone(keys), limit: rate_limit(found), monitor }
 }
 
-/// The access list.
-pub(crate) fn access(lines: &[Restrict], hosts: &NamedHosts) -> AccessList {
-    let rules: Vec<Rule> = lines.iter().flat_map(|line| rules(line, hosts)).collect();
-    AccessList::new(&rules)
+/// The `restrict` lines.
+#[derive(Debug)]
+pub(crate) struct AccessLines {
+    lines: Vec<Restrict>,
+    /// None of them stands in ntp.conf: what holds without any holds beside those that came by query.
+    only_queried: bool,
+}
+
+impl AccessLines {
+    /// Of a configuration, the last of whose lines, so many, came by query.
+    pub(crate) fn of(found: &Configuration, queried: usize) -> Self {
+        Self { lines: values(&found.restrictions), only_queried: found.restrictions.len() <= queried }
+    }
+
+    /// The names in them.
+    pub(crate) fn names(&self) -> BTreeSet<String> {
+        restricted_names(&self.lines)
+    }
+
+    /// The access list, with the addresses that the names are known to have.
+    pub(crate) fn list(&self, hosts: &NamedHosts) -> AccessList {
+        let rules: Vec<Rule> = self.lines.iter().flat_map(|line| rules(line, hosts)).collect();
+        if self.only_queried { AccessList::beside_unwritten(&rules) } else { AccessList::new(&rules) }
+    }
 }
 
 /// How little strangers are told that ask queries.

@@ -22,7 +22,7 @@ use tracing::{Level, debug, error, info, warn};
 
 use crate::cli::Options;
 use crate::clock::{Clock, ClockError};
-use crate::config::{self, ConfigError, NamedHosts};
+use crate::config::{self, AccessLines, ConfigError, NamedHosts};
 use crate::driver::{Driver, Lines, Names, Settled};
 use crate::exit::Exit;
 use crate::keys;
@@ -251,7 +251,7 @@ fn run_loop(prepared: Prepared, _confined: &Confined) -> Result<Exit, StartError
 fn drive(prepared: Prepared) -> Result<Driver, StartError> {
     let Prepared { config, found, keys, drift_file, sockets, clock, options, panic_gate, .. } = prepared;
     let settled = Settled::of(&found);
-    let restrictions = values(&found.restrictions);
+    let restrictions = AccessLines::of(&found, 0);
     let drift = drift_file.as_deref().and_then(|path| remembered(path, statefiles::read_drift));
     let memory = drift_file.as_deref().map(statefiles::memory_path);
     let memory = memory.and_then(|path| remembered(&path, statefiles::read_memory));
@@ -264,7 +264,7 @@ fn drive(prepared: Prepared) -> Result<Driver, StartError> {
     };
     let rng = KernelRandom::new().map_err(io_error("random numbers"))?;
     let hosts = NamedHosts::new();
-    let mut access = config::access(&restrictions, &hosts);
+    let mut access = restrictions.list(&hosts);
     let mut system = System::new(config, start, Box::new(rng));
     let mut statistics = StatisticsFiles::new(began);
     statistics.configure(&found.statistics);

@@ -284,6 +284,7 @@ impl Client {
                     }
                 }
                 Err(Unanswered::Bad(ReassemblyError::Refused(code))) if walk.refused(code) => {}
+                Err(Unanswered::TimedOut) if walk.lost() => {}
                 Err(unanswered) => return Err(unanswered.into()),
             }
         }

@@ -44,20 +44,23 @@ impl<'k, 'd> Signature<'k, 'd> {
         from: IpAddr,
     ) -> Self {
         let end = CONTROL_HEADER_LEN.saturating_add(count);
-        let mut found = Self::None;
-        for padding in PADDINGS {
-            let Some((message, mac)) = split(datagram, end.next_multiple_of(padding)) else { continue };
-            let wanted = wanted.filter(|wanted| wanted.number() == mac.key_id);
-            let Some(key) = wanted.and_then(|wanted| keys.trusted(wanted)) else {
-                found = Self::Unknown;
-                continue;
+        let [long, short] = PADDINGS.map(|padding| {
+            let Some((message, mac)) = split(datagram, end.next_multiple_of(padding)) else {
+                return Self::None;
             };
-            if keys.prove(message, &mac, from).is_some() {
-                return Self::Good(key, mac.digest);
-            }
-            found = Self::Bad(key);
+            let wanted = wanted.filter(|wanted| wanted.number() == mac.key_id);
+            let Some(key) = wanted.and_then(|wanted| keys.trusted(wanted)) else { return Self::Unknown };
+            let good = keys.prove(message, &mac, from).is_some();
+            if good { Self::Good(key, mac.digest) } else { Self::Bad(key) }
+        });
+        // Filled up in the other way, a code begins four bytes into itself or before: its key is nobody's.
+        match (long, short) {
+            (Self::Good(..), _) | (Self::Bad(_), Self::None | Self::Unknown | Self::Bad(_)) => long,
+            (Self::Unknown, Self::None | Self::Unknown) => long,
+            (Self::None, _)
+            | (Self::Bad(_), Self::Good(..))
+            | (Self::Unknown, Self::Good(..) | Self::Bad(_)) => short,
         }
-        found
     }
 
     /// What is counted of it.

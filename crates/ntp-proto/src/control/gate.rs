@@ -100,12 +100,17 @@ impl Gate {
         let packets = u64::try_from(answer.len()).unwrap_or(u64::MAX);
         let bytes = answer.iter().fold(0, |sum: usize, packet| sum.saturating_add(packet.len()));
         let proven = self.is_proven(from, now);
-        let enough = self.asker(from, now).packets.take(packets, PACKETS, now);
+        let bucket = &mut self.asker(from, now).packets;
+        let enough = bucket.take(packets, PACKETS, now);
+        if !enough {
+            // It had to be made all the same.
+            bucket.take(1, PACKETS, now);
+        }
         enough && (proven || self.unproven.take(u64::try_from(bytes).unwrap_or(u64::MAX), BYTES, now))
     }
 
     /// Whether an asker has anything left at all: who has not is not worth making an answer for.
-    pub(super) fn is_open(&mut self, from: IpAddr, now: MonoTime) -> bool {
+    pub fn is_open(&mut self, from: IpAddr, now: MonoTime) -> bool {
         if from.to_canonical().is_loopback() {
             return true;
         }
@@ -181,6 +186,12 @@ mod tests {
         assert_eq!(sent(&mut gate, "192.0.2.1", 480, 1000), 16);
         assert!(!gate.is_open("192.0.2.1".parse().unwrap(), at(1000)));
         assert_eq!(sent(&mut gate, "192.0.2.1", 480, 100_000), 64);
+        // What is made for nothing costs as well.
+        let long = vec![vec![0; 480]; 65];
+        let from = "192.0.2.2".parse().unwrap();
+        let made =
+            (0..1000).take_while(|_| gate.is_open(from, at(0)) && !gate.admits(from, &long, false, at(0)));
+        assert_eq!(made.count(), 64);
         // This machine is no stranger.
         assert_eq!(sent(&mut gate, "127.0.0.1", 480, 0), 1000);
         assert_eq!(sent(&mut gate, "::ffff:127.0.0.1", 480, 0), 1000);

@@ -78,7 +78,11 @@ impl Reassembly {
         let overlaps =
             |(known, part): &(usize, Vec<u8>)| start < known.saturating_add(part.len()) && *known < end;
         let beyond = self.end.is_some_and(|last| end > last) || end > LENGTH_MAX;
-        if self.fragments.iter().any(overlaps) || beyond || self.fragments.len() >= FRAGMENTS_MAX {
+        // The last one is the last in every sense, and there is one only.
+        let behind = |(known, part): &(usize, Vec<u8>)| known.saturating_add(part.len()) > end;
+        let contradicts = !header.more && (self.end.is_some() || self.fragments.iter().any(behind));
+        let too_many = self.fragments.len() >= FRAGMENTS_MAX;
+        if self.fragments.iter().any(overlaps) || beyond || contradicts || too_many {
             return Err(ReassemblyError::Inconsistent);
         }
         if !header.more {
@@ -89,6 +93,7 @@ impl Reassembly {
         Ok(())
     }
 
+    /// Without overlaps, and with nothing behind the last one, as many bytes as that are all of them.
     fn assemble(&mut self) -> Option<Response> {
         if self.end? != self.received() {
             return None;
@@ -122,6 +127,23 @@ mod tests {
         assert_eq!(reassembly.accept(&fragment(4, false, b"efg")), Ok(None));
         let whole = reassembly.accept(&fragment(0, true, b"abcd")).unwrap().unwrap();
         assert_eq!((whole.status, whole.data.as_slice()), (0x9614, b"abcdefg".as_slice()));
+    }
+
+    #[test]
+    fn what_has_a_hole_or_two_ends_is_no_answer() {
+        let parts = |parts: &[(u16, bool, &[u8])]| {
+            let mut reassembly = Reassembly::new(request());
+            let outcomes =
+                parts.iter().map(|(at, more, data)| reassembly.accept(&fragment(*at, *more, data)));
+            outcomes.last().unwrap()
+        };
+        let ten = b"0123456789".as_slice();
+        assert_eq!(
+            parts(&[(0, true, ten), (30, true, ten), (20, false, b"01234")]),
+            Err(ReassemblyError::Inconsistent)
+        );
+        assert_eq!(parts(&[(10, false, ten), (5, false, b"01")]), Err(ReassemblyError::Inconsistent));
+        assert_eq!(parts(&[(10, true, ten), (20, false, ten)]), Ok(None));
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! The client's side of `mrulist`: a list that comes in parts, each after a nonce that proves who asks.
 
 use alloc::collections::BTreeSet;
-use core::fmt::Write as _;
 use core::mem;
 use core::net::SocketAddr;
 
@@ -9,7 +8,7 @@ use crate::time::NtpTimestamp;
 
 use super::exchange::Question;
 use super::items::parse_items;
-use super::message::{ErrorCode, Opcode};
+use super::message::{ErrorCode, FRAGMENT_LEN_MAX, Opcode};
 use super::reassembly::ReassemblyError;
 use super::values::{Variables, timestamp};
 
@@ -17,7 +16,13 @@ use super::values::{Variables, timestamp};
 const RESUMED: usize = 8;
 
 /// More clients than any daemon remembers.
-const CLIENTS_MAX: usize = 1 << 22;
+const CLIENTS_MAX: usize = 1 << 20;
+
+/// How long an answer may be, in fragments; shorter where one gets lost.
+const FRAGMENTS: [u8; 3] = [32, 8, 2];
+
+/// How many rows, for a daemon that does not know fragments.
+const BY_ROWS: &str = "limit=6";
 
 /// How often a list may begin anew, because the daemon has forgotten all the rows by which it was to go on.
 const RESTARTS_MAX: usize = 4;
@@ -59,12 +64,12 @@ pub struct ClientRows {
 pub struct Walk {
     /// Conditions, as they stand in every question.
     wish: String,
-    /// How long an answer may be.
-    bound: &'static str,
-    /// The latest nonce; it holds for one part.
+    /// How long an answer may be: an index into the lengths, or by rows.
+    length: Option<usize>,
+    /// The latest nonce, until it has been used.
     nonce: Option<String>,
-    /// The rows that came last, by which the list goes on.
-    known: String,
+    /// The rows that came last, by which the list goes on, the newest first.
+    known: Vec<String>,
     rows: Vec<ClientRow>,
     seen: BTreeSet<(SocketAddr, u64)>,
     restarts: usize,
@@ -76,9 +81,9 @@ impl Walk {
         let conditions = conditions.iter();
         Self {
             wish: conditions.fold(String::new(), |wish, (name, value)| wish + ", " + name + "=" + value),
-            bound: "frags=32",
+            length: Some(0),
             nonce: None,
-            known: String::new(),
+            known: Vec::new(),
             rows: Vec::new(),
             seen: BTreeSet::new(),
             restarts: 0,
@@ -90,7 +95,16 @@ impl Walk {
         let (opcode, data) = match &self.nonce {
             None => (Opcode::RequestNonce, Vec::new()),
             Some(nonce) => {
-                let text = format!("nonce={nonce}, {}{}{}", self.bound, self.wish, self.known);
+                let fragments = self.length.and_then(|index| FRAGMENTS.get(index));
+                let bound = fragments.map_or_else(|| BY_ROWS.to_owned(), |count| format!("frags={count}"));
+                let mut text = format!("nonce={nonce}, {bound}{}", self.wish);
+                // One is enough; more help where the first has asked again meanwhile.
+                for row in &self.known {
+                    if text.len().saturating_add(row.len()) > FRAGMENT_LEN_MAX {
+                        break;
+                    }
+                    text.push_str(row);
+                }
                 (Opcode::ReadClients, text.into_bytes())
             }
         };
@@ -108,11 +122,13 @@ impl Walk {
             return Ok(None);
         }
         let part = rows_of(&variables);
-        self.known.clear();
-        for (index, (row, last)) in part.iter().rev().take(RESUMED).enumerate() {
-            // Writing to a string cannot fail.
-            let _infallible = write!(self.known, ", addr.{index}={}, last.{index}={last}", row.remote);
-        }
+        // Each part brings the nonce for the next.
+        self.nonce = variables.text("nonce").map(ToOwned::to_owned);
+        let newest = part.iter().rev().take(RESUMED).enumerate();
+        let resume = |(index, (row, last)): (_, &(ClientRow, _))| {
+            format!(", addr.{index}={}, last.{index}={last}", row.remote)
+        };
+        self.known = newest.map(resume).collect();
         // Whoever asked again meanwhile comes again, with another moment.
         let before = self.rows.len();
         for (row, _) in part {
@@ -129,6 +145,13 @@ impl Walk {
         Ok(None)
     }
 
+    /// Whether the walk can go on after a part did not come: with shorter ones, of which fewer get lost.
+    pub fn lost(&mut self) -> bool {
+        let was_part = self.nonce.take().is_some();
+        self.length = self.length.map(|index| index.saturating_add(1));
+        was_part && self.length.is_some_and(|index| index < FRAGMENTS.len())
+    }
+
     /// Whether the walk can go on after a refusal: another way if the daemon does not know fragments, from the start
     /// if it has forgotten where the list was.
     pub fn refused(&mut self, code: ErrorCode) -> bool {
@@ -141,8 +164,8 @@ impl Walk {
                 self.restarts = self.restarts.saturating_add(1);
                 self.restarts <= RESTARTS_MAX
             }
-            ErrorCode::BadValue if self.bound != "limit=6" => {
-                self.bound = "limit=6";
+            ErrorCode::BadValue if self.length.is_some() => {
+                self.length = None;
                 true
             }
             ErrorCode::BadValue
@@ -250,6 +273,39 @@ mod tests {
         let rows = walk.accept(&part(3, 6, "now=0x00000020.0")).unwrap().unwrap();
         assert_eq!(rows.rows.len(), 5);
         assert_eq!(rows.rows[4].remote, "10.0.0.5:123".parse().unwrap());
+    }
+
+    #[test]
+    fn a_question_fits_one_packet_however_long_the_addresses_are() {
+        let mut walk = Walk::new(&[("mincount".to_owned(), "1".to_owned())]);
+        walk.accept(b"nonce=0000003c0000000000000000").unwrap();
+        let row = |index: usize| {
+            format!(
+                "addr.{index}=[2001:db8:1111:2222:3333:4444:5555:{index:x}]:41234, last.{index}=0xeeae4cbc.857e42{index:02x}, \
+                 first.{index}=0xeeae4cbc.00000000, ct.{index}=1, mv.{index}=35, rs.{index}=0x0, "
+            )
+        };
+        let part = "nonce=0000003d0000000000000000, ".to_owned() + &(0..20).map(row).collect::<String>();
+        assert_eq!(walk.accept(part.as_bytes()), Ok(None));
+        // The nonce came with the part.
+        let question = asked(&walk);
+        assert!(
+            question.starts_with("nonce=0000003d0000000000000000, frags=32, mincount=1, addr.0=[2001"),
+            "{question}"
+        );
+        assert!(question.contains(", addr.3=") && question.len() <= FRAGMENT_LEN_MAX, "{question}");
+    }
+
+    #[test]
+    fn what_gets_lost_is_asked_for_in_shorter_parts() {
+        let mut walk = Walk::new(&[]);
+        assert!(!walk.lost(), "nobody is there");
+        let mut walk = Walk::new(&[]);
+        for bound in ["frags=32", "frags=8", "frags=2"] {
+            walk.accept(b"nonce=abc").unwrap();
+            assert_eq!(asked(&walk), format!("nonce=abc, {bound}"));
+            assert_eq!(walk.lost(), bound != "frags=2");
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::clock::{self, ClockError};
 /// How much of a line that came by query is logged.
 const SHOWN_MAX: usize = 200;
 
-/// ntpd's numbers for kinds of addresses: wildcard, loopback, IPv6 (`INT_WILDCARD`, `INT_LOOPBACK`, `INT_UP`).
+/// ntpd's numbers for kinds of addresses: up, loopback, wildcard (`INT_UP`, `INT_LOOPBACK`, `INT_WILDCARD`).
 const UP: u16 = 0x01;
 const LOOPBACK: u16 = 0x04;
 const WILDCARD: u16 = 0x80;
@@ -52,7 +52,9 @@ impl Lists for Listing<'_> {
                 name: interface.unwrap_or_else(|| wildcard.to_owned()),
                 flags: UP | kind,
                 received: counts.total(),
-                sent: counts.of(&[Outcome::Answered, Outcome::Kissed, Outcome::Refused]),
+                sent: counts
+                    .of(&[Outcome::Answered, Outcome::Kissed, Outcome::Refused])
+                    .saturating_sub(counts.unsent),
                 unsent: counts.unsent,
                 peers: self.peers_at(ip),
                 since: driver.began,
@@ -104,6 +106,10 @@ impl Driver {
         restrictions: Restrictions,
     ) -> Result<Reaction, ClockError> {
         let now = self.clock.read()?;
+        // Who is to get nothing costs nothing either.
+        if !self.gate.is_open(from.ip(), now.mono) {
+            return Ok(Reaction::Answer(Vec::new()));
+        }
         let mut gate = std::mem::replace(&mut self.gate, ntp_proto::control::Gate::new(MonoTime::ZERO));
         let identity = Identity {
             version: &self.names.version,
@@ -145,12 +151,17 @@ impl Driver {
         let shown = || text.chars().take(SHOWN_MAX).collect::<String>().escape_debug().to_string();
         let now = clock::now().map_err(|error| format!("column 0 {error}"))?;
         let snapshot = self.system.snapshot(now);
-        if let Err(reason) = self.lines.take(text, &snapshot) {
+        let before = self.lines.clone();
+        let taken = self.lines.take(text, &snapshot).and_then(|()| {
+            info!("{who} puts in force: {}", shown());
+            self.reload(now)
+                .map_err(|reason| format!("column 0 the configuration cannot be read anew: {reason}"))
+        });
+        if let Err(reason) = taken {
             warn!("{who} is refused {:?}: {reason}", shown());
+            self.lines = before;
             return Err(reason);
         }
-        info!("{who} puts in force: {}", shown());
-        self.reload(now);
         Ok(SUCCEEDED.to_owned())
     }
 }

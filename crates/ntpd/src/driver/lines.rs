@@ -9,14 +9,16 @@ use ntp_proto::system::Snapshot;
 const LINES_MAX: usize = 1000;
 
 /// Lines that hold until the daemon ends, as if they stood at the end of ntp.conf.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Lines(Vec<Line>);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Line {
     text: String,
-    /// The host that it takes out, if it does.
-    unpeers: Option<String>,
+    /// The source that it names or takes out, if it does.
+    source: Option<String>,
+    /// Whether it says who may ask what.
+    restricts: bool,
 }
 
 impl Lines {
@@ -25,24 +27,33 @@ impl Lines {
         self.0.iter().map(|line| line.text.clone()).collect()
     }
 
+    /// How many of them say who may ask what.
+    pub(crate) fn restrictions(&self) -> usize {
+        self.0.iter().filter(|line| line.restricts).count()
+    }
+
     /// Takes a line, which holds when the configuration is read next; the reason why not names the column as ntpd
     /// does.
     pub(crate) fn take(&mut self, text: &str, snapshot: &Snapshot) -> Result<(), String> {
+        let directive = judge(text)?;
+        let mut line = Line { text: text.to_owned(), source: None, restricts: false };
+        if let Directive::Source(source) = &directive {
+            line.source = Some(canonical_host(&source.host));
+        } else if let Directive::Unpeer(named) = &directive {
+            let host = canonical_host(&host_of(named, snapshot)?);
+            line = Line { text: format!("unpeer {host}"), source: Some(host), restricts: false };
+        } else {
+            line.restricts = matches!(directive, Directive::Restrict(_));
+        }
+        // The last word about a source holds, and `unpeer` would hold for a whole file; nothing need be said twice.
+        self.0.retain(|known| {
+            let about_it = known.source.is_some() && known.source == line.source;
+            !about_it && known.text != line.text
+        });
         if self.0.len() >= LINES_MAX {
             return Err(format!(
                 "column 0 {LINES_MAX} lines are in force by query: write this one into ntp.conf"
             ));
-        }
-        let mut line = Line { text: text.to_owned(), unpeers: None };
-        let directive = judge(text)?;
-        if let Directive::Source(source) = &directive {
-            // `unpeer` holds for a whole file; whoever is named again comes back all the same.
-            let host = canonical_host(&source.host);
-            self.0.retain(|line| line.unpeers.as_deref() != Some(&*host));
-        }
-        if let Directive::Unpeer(named) = directive {
-            let host = canonical_host(&host_of(&named, snapshot)?);
-            line = Line { text: format!("unpeer {host}"), unpeers: Some(host) };
         }
         self.0.push(line);
         Ok(())

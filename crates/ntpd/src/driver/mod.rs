@@ -13,7 +13,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use ntp_conf::directive::{InterfaceRule, LogSelection, Restrict};
+use ntp_conf::directive::{InterfaceRule, LogSelection};
 use ntp_os::notify::Notifier;
 use ntp_proto::association::AssociationId;
 use ntp_proto::auth::KeyId;
@@ -26,7 +26,7 @@ use tracing::{debug, error, info, trace, warn};
 
 use crate::cli::Options;
 use crate::clock::{self, Clock, ClockError};
-use crate::config::{self, NamedHosts};
+use crate::config::{AccessLines, NamedHosts};
 use crate::exit::Exit;
 use crate::leap_file::LeapFile;
 use crate::local::{LocalQuestion, LocalSocket};
@@ -70,7 +70,7 @@ pub(crate) struct Driver {
     pub(crate) clock: Clock,
     pub(crate) sockets: Sockets,
     pub(crate) resolver: Resolver,
-    pub(crate) restrictions: Vec<Restrict>,
+    pub(crate) restrictions: AccessLines,
     pub(crate) hosts: NamedHosts,
     pub(crate) service: Service,
     pub(crate) options: Options,
@@ -144,7 +144,7 @@ impl Driver {
             hangup: signal(SignalKind::hangup())?,
         };
         tell(&self.notifier.ready());
-        self.resolver.look_up_restrictions(&config::restricted_names(&self.restrictions));
+        self.resolver.look_up_restrictions(&self.restrictions.names());
         let now = clock::now()?;
         self.system.handle_timeout(now);
         self.consider_threads(now);
@@ -173,7 +173,7 @@ impl Driver {
                     self.renew_access();
                 }
                 Wake::Time => {}
-                Wake::Reload => self.reload(clock::now()?),
+                Wake::Reload => self.reload_and_tell(clock::now()?),
                 Wake::Stop(name) => return self.stop(name),
             }
             let now = self.read_clock()?;

@@ -7,7 +7,7 @@ use ntp_conf::{Configuration, Severity, values};
 use tracing::{error, info, warn};
 
 use super::Driver;
-use crate::config::{self, ConfigError, client_list_size};
+use crate::config::{self, AccessLines, ConfigError, client_list_size};
 use crate::keys;
 use crate::leap_file::LeapFile;
 use crate::sandbox;
@@ -67,27 +67,24 @@ fn described(changes: &SourceChanges) -> String {
 }
 
 impl Driver {
+    /// Reads the configuration anew because somebody has asked for it by a signal.
+    pub(super) fn reload_and_tell(&mut self, now: MonoTime) {
+        if let Err(reason) = self.reload(now) {
+            error!("the configuration is not read anew: {reason}");
+        }
+    }
+
     /// Reads the configuration anew. If it cannot be read, what was in force stays so.
-    pub(super) fn reload(&mut self, now: MonoTime) {
-        let (mut found, findings) = match config::load(&self.options.config, &self.lines.texts()) {
-            Ok(read) => read,
-            Err(reason) => {
-                error!("the configuration is not read anew: {reason}");
-                return;
-            }
-        };
+    pub(super) fn reload(&mut self, now: MonoTime) -> Result<(), ConfigError> {
+        let (mut found, findings) = config::load(&self.options.config, &self.lines.texts())?;
         for finding in findings.iter().filter(|finding| finding.severity != Severity::Note) {
             warn!("{finding}");
         }
         self.options.complete(&mut found);
         // A slip of the pen is no reason to stop asking those who are asked now.
-        if let Err(reason) = config::judge(&self.options.config, &found, &findings) {
-            error!("the configuration is not read anew: {reason}");
-            return;
-        }
+        config::judge(&self.options.config, &found, &findings)?;
         if let Some(path) = sandbox::first_beyond(&found, &self.options) {
-            error!("the configuration is not read anew: {}", ConfigError::Beyond(path));
-            return;
+            return Err(ConfigError::Beyond(path));
         }
         let keys = match keys::load(&found) {
             Ok((keys, complaints)) => {
@@ -103,11 +100,11 @@ impl Driver {
         };
         self.system.set_keys(Arc::clone(&keys));
         let changes = self.take_sources(&found, &keys, now);
-        self.restrictions = values(&found.restrictions);
-        let names = config::restricted_names(&self.restrictions);
+        self.restrictions = AccessLines::of(&found, self.lines.restrictions());
+        let names = self.restrictions.names();
         self.resolver.look_up_restrictions(&names);
         self.hosts.retain(|host, _| names.contains(host));
-        let mut access = config::access(&self.restrictions, &self.hosts);
+        let mut access = self.restrictions.list(&self.hosts);
         access.set_sources(self.system.source_addresses());
         self.service.set_rules(config::server_rules(&found, &keys, access));
         self.control_key = config::control_key(&found);
@@ -131,6 +128,7 @@ impl Driver {
                  start"
             );
         }
+        Ok(())
     }
 
     /// Whom to ask, and how they vote; those that are the same keep what is known of them.

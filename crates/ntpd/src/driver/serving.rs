@@ -9,7 +9,6 @@ use tracing::{debug, trace, warn};
 
 use super::Driver;
 use crate::clock::{self, ClockError};
-use crate::config;
 use crate::net::{self, Origin};
 use crate::serve::{Question, Service};
 
@@ -28,12 +27,15 @@ impl Driver {
         match self.service.respond(address, self.system.reference(), &request)? {
             Verdict::Answer(mut reply) => {
                 reply.seal(self.clock.read()?.system, &self.service.rules().keys);
-                self.reply(address, reply.as_bytes(), arrival);
+                if !self.reply(address, reply.as_bytes(), arrival) {
+                    self.service.note_unsent(address);
+                }
             }
             Verdict::Control(restrictions) => {
                 for packet in self.explain(bytes, arrival.from, restrictions)? {
-                    self.traffic.sent += 1;
-                    self.reply(address, &packet, arrival);
+                    let left = self.reply(address, &packet, arrival);
+                    let count = if left { &mut self.traffic.sent } else { &mut self.traffic.unsent };
+                    *count += 1;
                 }
             }
             Verdict::Silence(reason) => trace!("{}: no answer: {reason:?}", arrival.from),
@@ -45,20 +47,24 @@ impl Driver {
     pub(super) fn answer(&mut self, question: &Question) -> Result<(), ClockError> {
         let from = question.arrival.from;
         for packet in self.explain(&question.bytes, from, question.restrictions)? {
-            self.traffic.sent += 1;
-            if let Err(reason) = question.socket.reply(&packet, &question.arrival) {
-                self.traffic.unsent += 1;
-                debug!("{from}: cannot be answered: {reason}");
+            match question.socket.reply(&packet, &question.arrival) {
+                Ok(_) => self.traffic.sent += 1,
+                Err(reason) => {
+                    self.traffic.unsent += 1;
+                    debug!("{from}: cannot be answered: {reason}");
+                }
             }
         }
         Ok(())
     }
 
-    fn reply(&mut self, address: SocketAddr, packet: &[u8], arrival: &Arrival) {
-        if let Err(reason) = self.sockets.reply(Origin::Service(address), packet, arrival) {
-            self.traffic.unsent += 1;
+    /// Whether it left.
+    fn reply(&self, address: SocketAddr, packet: &[u8], arrival: &Arrival) -> bool {
+        let outcome = self.sockets.reply(Origin::Service(address), packet, arrival);
+        if let Err(reason) = &outcome {
             debug!("{}: cannot be answered: {reason}", arrival.from);
         }
+        outcome.is_ok()
     }
 
     /// The servers that `restrict source` is about are others now, perhaps.
@@ -77,7 +83,7 @@ impl Driver {
     /// The access list with the addresses that are known by now.
     pub(super) fn renew_access(&mut self) {
         let known = self.service.rules();
-        let mut access = config::access(&self.restrictions, &self.hosts);
+        let mut access = self.restrictions.list(&self.hosts);
         access.set_sources(self.system.source_addresses());
         if access != known.access {
             let mut rules = (*known).clone();

@@ -168,6 +168,11 @@ impl Service {
         Ok(verdict)
     }
 
+    /// An answer of the main loop could not be sent.
+    pub(crate) fn note_unsent(&mut self, address: SocketAddr) {
+        self.counters.entry(address).or_default().note_unsent(1);
+    }
+
     /// A question that came to a thread.
     pub(crate) async fn question(&mut self) -> Question {
         match self.answers.recv().await {

@@ -26,6 +26,9 @@ use super::statistics::Statistics;
 use super::status::{peer_status, system_status};
 use super::variables::{self, Facts};
 
+/// What the length of a datagram is a multiple of (ntp 4.2.8, `ntp_control.c`).
+const WORD_LEN: usize = 4;
+
 /// More names than anyone has reason to ask for at once.
 const NAMES_MAX: usize = 256;
 
@@ -125,7 +128,9 @@ pub fn respond(
     let is_stranger = signer.is_none() && !from.to_canonical().is_loopback();
     let terse = Identity { version: "ntpd", processor: "", system: "", now: identity.now };
     let identity = if is_stranger && asker.caution.terse { &terse } else { identity };
-    let answer = if message.complete {
+    // As in ntpd: filled up to whole words, and no more data than one packet of mode 6 has.
+    let is_whole = message.complete && count <= FRAGMENT_LEN_MAX && datagram.len().is_multiple_of(WORD_LEN);
+    let answer = if is_whole {
         answer(snapshot, identity, asker, &message, signer.is_some(), gate)
     } else {
         Err(ErrorCode::BadFormat.into())

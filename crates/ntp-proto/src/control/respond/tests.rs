@@ -85,6 +85,11 @@ fn keys() -> Arc<KeyTable> {
     Arc::new(KeyTable::new(vec![key(1), key(2)]))
 }
 
+fn cipher_key() -> SharedKey {
+    let key = Key::new(Algorithm::Aes128Cmac, b"0123456789abcdef");
+    SharedKey { id: KeyId::new(3).unwrap(), key, from: Vec::new(), trusted: true }
+}
+
 fn ask(snapshot: &Snapshot, datagram: &[u8]) -> Vec<Vec<u8>> {
     match react(snapshot, &mut Gate::new(MonoTime::ZERO), "127.0.0.1:5000", Restrictions::NONE, datagram) {
         Reaction::Answer(packets) => packets,
@@ -391,6 +396,27 @@ fn signed_questions_are_counted() {
     }
     let seen = |one| gate.counts().with(&[one]);
     assert_eq!([Trait::DigestGood, Trait::DigestBad, Trait::KeyUnknown].map(seen), [2, 1, 1]);
+    // A code of 16 bytes, filled up to 8, reads as one of 20 filled up to 4; it is counted as what it is.
+    let mut cipher = ControlMessage::write(&ControlHeader::request(Opcode::ReadOrdered, 7, 0), b"ifstats");
+    authentication::sign(&mut cipher, &cipher_key());
+    if let Some(last) = cipher.last_mut() {
+        *last ^= 1;
+    }
+    let table = KeyTable::new(vec![cipher_key()]);
+    let signature = Signature::of(&cipher, 7, &table, KeyId::new(3), [127, 0, 0, 1].into());
+    assert_eq!(signature.seen(), Some(Trait::CmacBad));
+}
+
+#[test]
+fn what_is_no_mode_6_packet_in_length_is_bad_format() {
+    let snapshot = snapshot_of(1);
+    let status = |packet: &[u8]| ControlMessage::parse(&ask(&snapshot, packet)[0]).unwrap().header.status;
+    let header = ControlHeader::request(Opcode::ReadVariables, 7, 0);
+    let mut unaligned = ControlMessage::write(&header, b"leap");
+    unaligned.push(0);
+    assert_eq!(status(&unaligned), 0x0200);
+    assert_eq!(status(&ControlMessage::write(&header, &[b','; FRAGMENT_LEN_MAX + 4])), 0x0200);
+    assert_ne!(status(&ControlMessage::write(&header, b"leap")), 0x0200);
 }
 
 #[test]

@@ -40,8 +40,6 @@ impl Prefix {
         }
         let (bits, v4) = widen(address);
         let (mask, mask_v4) = widen(mask);
-        // An IPv4 mask is widened like its address: the bits outside it say nothing.
-        let mask = if mask_v4 { mask & u128::from(u32::MAX) } else { mask };
         (v4 == mask_v4).then_some(Self { bits: bits & mask, mask, v4 })
     }
 
@@ -168,7 +166,7 @@ pub struct AccessList {
 impl Default for AccessList {
     /// What holds where there is no line.
     fn default() -> Self {
-        Self::new(&[])
+        Self::beside_unwritten(&[])
     }
 }
 
@@ -200,11 +198,16 @@ fn unwritten() -> [Rule; 4] {
 }
 
 impl AccessList {
+    /// What holds where the file has no line, and these lines besides.
+    pub fn beside_unwritten(lines: &[Rule]) -> Self {
+        let written = lines.iter().fold(Restrictions::NONE, |all, line| all | line.restrictions);
+        let list = Self::new(&[&unwritten()[..], lines].concat());
+        Self { mentioned: written, ..list }
+    }
+
     /// From the lines in order. Flags of lines about the same range add up, as in ntpd.
     pub fn new(lines: &[Rule]) -> Self {
         let mentioned = lines.iter().fold(Restrictions::NONE, |all, line| all | line.restrictions);
-        let unwritten = unwritten();
-        let lines = if lines.is_empty() { &unwritten } else { lines };
         let mut source: Option<Restrictions> = None;
         let mut merged: BTreeMap<(Prefix, bool), Restrictions> = BTreeMap::new();
         for line in lines {
@@ -363,6 +366,15 @@ mod tests {
         assert_eq!(ask(&list, "[::ffff:10.9.9.9]:9"), NOQUERY);
         // IPv6 has lines of its own.
         assert_eq!(ask(&list, "[2001:db8::1]:9"), OPEN);
+    }
+
+    #[test]
+    fn lines_beside_what_is_not_written_add_to_it() {
+        let list = AccessList::beside_unwritten(&[rule("192.0.2.7", "255.255.255.255", IGNORE)]);
+        assert_eq!(ask(&list, "192.0.2.7:9"), IGNORE);
+        assert!(ask(&list, "192.0.2.8:9").has(NOQUERY) && ask(&list, "[2001:db8::1]:9").has(NOQUERY));
+        assert_eq!(ask(&list, "127.0.0.1:9"), OPEN);
+        assert_eq!(ask(&AccessList::new(&[]), "192.0.2.8:9"), OPEN);
     }
 
     #[test]
