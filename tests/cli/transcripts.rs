@@ -111,9 +111,9 @@ const OTHERWISE: &[(&str, &str)] = &[
     ("classic-help", "the same"),
     ("ntpsec-passociations", "recorded without packets; the same rows as associations, fewer of them"),
     ("classic-passociations", "the same"),
-    ("ntpsec-two-hosts", "two daemons on two addresses: in tests/interop/control.rs"),
+    ("ntpsec-two-hosts", "two daemons on two addresses: tests/interop/control.rs asks two"),
     ("classic-two", "the name of the host asked is shown whole, not the address it asks from"),
-    ("classic-auth", "a conversation of several commands with secrets typed in: in tests/interop/control.rs"),
+    ("classic-auth", "a conversation with secrets typed in, which ours reads from a terminal alone"),
     ("classic-ntpdc-all", "mode 7 is not spoken"),
     ("classic-ntpdc-peers", "the same"),
 ];

@@ -1,5 +1,6 @@
 //! Mode 6, both ways: Debian's programs ask our ntpd, and our ntpq asks NTPsec's.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -243,4 +244,28 @@ fn silence_and_refusal_have_exit_codes_of_their_own() {
     let nobody = run(net.on_client(&ours("ntpq")).args(["-pn", "127.0.0.1"]));
     assert_eq!(nobody.status, 2);
     assert!(nobody.stderr.contains("nothing listens on 127.0.0.1:123"), "{}", nobody.stderr);
+    // Alive, but silent to strangers; and one that speaks.
+    let folder = tempfile::tempdir().unwrap();
+    let start = |namespace: &str, name: &str, text: &str| {
+        let conf = folder.path().join(name);
+        fs::write(&conf, text).unwrap();
+        let conf = conf.display().to_string();
+        let words = ["-n", "--clock=none", "-c", &conf];
+        Daemon::start(Some(namespace), &ours("ntpd"), &words, &folder.path().join(format!("{name}.log")))
+    };
+    let _silent = start(&net.server, "silent", "server 127.127.1.0\nrestrict default noquery\n");
+    let _open = start(&net.client, "open", "server 127.127.1.0\nrestrict default\n");
+    let ask = |words: &[&str]| run(net.on_client(&ours("ntpq")).args(words));
+    assert!(until(Duration::from_secs(10), || ask(&["-pn", "127.0.0.1"]).status == 0));
+    let quick = ["-n", "-c", "timeout 300", "-c", "peers"];
+    let silent = ask(&[&quick[..], &["10.77.0.1"]].concat());
+    assert!(silent.stderr.contains("answers no queries") && silent.status == 2, "{}", silent.both());
+    let dead = ask(&[&quick[..], &["10.77.0.99"]].concat());
+    assert!(!dead.stderr.contains("answers no queries") && dead.status == 2, "{}", dead.both());
+    let refused = ask(&["-c", "rv 0 nosuchvariable", "127.0.0.1"]);
+    assert!(refused.stderr.contains("UNKNOWNVAR") && refused.status == 3, "{}", refused.both());
+    // Each of several hosts has its own heading, and the worst of them its exit code.
+    let both = ask(&[&quick[..], &["127.0.0.1", "10.77.0.20", "10.77.0.99"]].concat());
+    assert_eq!(both.stdout.matches("LOCAL(0)").count(), 2, "{}", both.both());
+    assert!(both.stdout.contains("10.77.0.20") && both.status == 2, "{}", both.both());
 }

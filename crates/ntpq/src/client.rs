@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use ntp_proto::auth::SharedKey;
 use ntp_proto::control::{
     ClientRows, ErrorCode, Exchange, FRAGMENT_LEN_MAX, Item, Opcode, Patience, Question, ReassemblyError,
-    Response, Unanswered, Walk, parse_items, sign,
+    Response, Unanswered, Walk, escaped, parse_items, sign,
 };
 use ntp_proto::time::{MonoTime, NtpTimestamp};
 use ntp_proto::wire::{Header, Version};
@@ -203,6 +203,11 @@ impl Client {
         }
     }
 
+    /// Whether the daemon is on this machine.
+    pub fn is_here(&self) -> bool {
+        self.remote().ip().to_canonical().is_loopback()
+    }
+
     /// The daemon's address.
     pub const fn remote(&self) -> SocketAddr {
         self.remote
@@ -231,7 +236,8 @@ impl Client {
     pub fn configure(&mut self, line: &str) -> Result<String, ClientError> {
         let answer = self.ask(Opcode::Configure, 0, line.as_bytes())?;
         let text = String::from_utf8_lossy(&answer.data).replace("\r\n", "\n");
-        Ok(text.trim_end().chars().filter(|c| *c == '\n' || !c.is_control()).collect())
+        let lines: Vec<String> = text.trim_end().lines().map(|line| escaped(line.as_bytes())).collect();
+        Ok(lines.join("\n"))
     }
 
     /// The daemon's associations, by number.
@@ -290,16 +296,17 @@ impl Client {
         }
     }
 
-    /// Variables of many associations, asked for at once.
+    /// Variables of many associations, all or those named, asked for at once.
     #[expect(clippy::type_complexity, reason = "the answers of `variables`, in a row")]
     pub fn variables_of(
         &mut self,
         associations: &[u16],
+        names: &[&str],
     ) -> Result<Vec<Result<(u16, Vec<Item>), ClientError>>, ClientError> {
         let question = |association: &u16| Question {
             opcode: Opcode::ReadVariables,
             association: *association,
-            data: Vec::new(),
+            data: names.join(",").into_bytes(),
         };
         let answers = self.ask_all(associations.iter().map(question).collect())?;
         let read = |answer: Result<Response, Unanswered>| {

@@ -13,6 +13,7 @@ mod json;
 mod keys;
 mod session;
 mod settings;
+mod standing;
 pub mod values;
 mod verify;
 mod why;

@@ -10,16 +10,11 @@ use crate::client::{Client, ClientError};
 use crate::command::CommandError;
 use crate::exit::Exit;
 use crate::json;
-use ntp_proto::control::{PeerStatus, SystemStatus, Variables};
+use crate::standing;
+use ntp_proto::control::Variables;
 
 /// How long between two looks.
 const INTERVAL: Duration = Duration::from_millis(500);
-
-/// What the status word says of a system that follows its own clock (RFC 9327 §3.1).
-const LOCAL_CLOCK: u16 = 5;
-
-/// The selection from which a source is used: candidate, backup, system peer, pulse.
-const USED: u8 = 4;
 
 /// What must hold.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -57,13 +52,9 @@ impl Found {
         let (word, items) = client.variables(0, &names)?;
         let known = Variables(&items);
         let stratum = known.integer("stratum").unwrap_or(16);
-        let used = |word: u16| PeerStatus::of(word).selection >= USED;
-        let sources = client.associations()?.iter().filter(|one| used(one.status)).count();
+        let sources = client.associations()?.iter().filter(|one| standing::is_used(one.status)).count();
         Ok(Self {
-            // Whoever follows its own clock has nobody's time but its own.
-            synchronized: known.integer("leap").is_some_and(|leap| leap != 3)
-                && (1..16).contains(&stratum)
-                && SystemStatus::of(word).source != LOCAL_CLOCK,
+            synchronized: standing::has_time(known) && !standing::follows_itself(word),
             stratum,
             offset: known.number("offset"),
             distance: known

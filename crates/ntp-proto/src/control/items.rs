@@ -3,6 +3,7 @@
 use core::fmt::Write as _;
 
 use super::schema::{self, Unit};
+use super::values::integer;
 
 /// One `name=value`; the value without its quotes, cleaned of anything unprintable.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,10 +58,7 @@ impl Item {
 }
 
 fn number(raw: &str) -> Option<Typed<'_>> {
-    if let Some(digits) = raw.strip_prefix("0x") {
-        return i64::from_str_radix(digits, 16).ok().map(Typed::Whole);
-    }
-    raw.parse().ok().map(Typed::Whole).or_else(|| finite(raw).map(Typed::Number))
+    integer(raw).map(Typed::Whole).or_else(|| finite(raw).map(Typed::Number))
 }
 
 /// A decimal number that is one; `inf` and the like are words.

@@ -1,9 +1,10 @@
 //! Mode 6, the control protocol (RFC 9327), both ends of it.
 //!
 //! `message.rs` is the packet, `authentication.rs` its code, `status.rs` the status words, `schema.rs` the names of
-//! the variables, `variables/` their values, `statistics.rs` what is counted. `respond.rs` is the daemon's side, with
+//! the variables, `variables/` their values, `statistics.rs` what is counted. `respond/` is the daemon's side, with
 //! `gate.rs` and `caution.rs` how much it says, `clients.rs` and `nonce.rs` the list of clients, `ordered.rs`
-//! other lists, and `lines.rs` how text is broken; `exchange.rs`, `reassembly.rs`, `items.rs`, `values.rs` and `walk.rs` are the client's.
+//! other lists, and `lines.rs` how text is broken; `exchange.rs`, `reassembly.rs`, `items.rs`, `values.rs` and
+//! `walk.rs` are the client's.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
 mod authentication;

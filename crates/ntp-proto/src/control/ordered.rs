@@ -37,17 +37,27 @@ pub trait Lists: core::fmt::Debug {
     fn rules(&self) -> Vec<RuleRow>;
 }
 
-/// The text of a list, as queries get it, for whoever needs no proof; `None` for one that there is not.
+/// The most rows that one answer of mode 6 has: clients take 96 packets of it, and offsets end at 65 535 bytes.
+const ROWS_MAX: usize = 256;
+
+/// The text of a whole list, for whoever needs no proof; `None` for one that there is not.
 pub fn listing(name: &str, lists: &dyn Lists, now: MonoTime) -> Option<Vec<u8>> {
-    list(name.as_bytes(), lists, now)
+    rows_of(name.as_bytes(), lists, usize::MAX, now)
 }
 
-/// Rows of a list; the one that is named, or the sockets. `None` for one that there is not.
+/// The first rows of a list; the one that is named, or the sockets. `None` for one that there is not.
 pub(super) fn list(name: &[u8], lists: &dyn Lists, now: MonoTime) -> Option<Vec<u8>> {
+    rows_of(name, lists, ROWS_MAX, now)
+}
+
+fn rows_of(name: &[u8], lists: &dyn Lists, most: usize, now: MonoTime) -> Option<Vec<u8>> {
+    fn first<T>(rows: &[T], most: usize) -> &[T] {
+        rows.get(..most).unwrap_or(rows)
+    }
     let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
     match name.trim_ascii() {
-        b"" | b"ifstats" => Some(interfaces(&lists.interfaces(), now)),
-        b"addr_restrictions" => Some(rules(&lists.rules())),
+        b"" | b"ifstats" => Some(interfaces(first(&lists.interfaces(), most), now)),
+        b"addr_restrictions" => Some(rules(first(&lists.rules(), most))),
         _ => None,
     }
 }

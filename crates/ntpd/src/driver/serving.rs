@@ -48,7 +48,7 @@ impl Driver {
         let from = question.arrival.from;
         for packet in self.explain(&question.bytes, from, question.restrictions)? {
             match question.socket.reply(&packet, &question.arrival) {
-                Ok(_) => self.traffic.sent += 1,
+                Ok(()) => self.traffic.sent += 1,
                 Err(reason) => {
                     self.traffic.unsent += 1;
                     debug!("{from}: cannot be answered: {reason}");

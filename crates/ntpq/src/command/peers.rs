@@ -46,7 +46,7 @@ pub(super) fn run(
     };
     let (mut rows, mut objects) = (Vec::new(), Vec::new());
     let ids: Vec<u16> = associations.iter().map(|association| association.id).collect();
-    for (association, answer) in ids.iter().zip(context.client.variables_of(&ids)?) {
+    for (association, answer) in ids.iter().zip(context.client.variables_of(&ids, &[])?) {
         let (status, items) = match answer {
             Ok(answer) => answer,
             // It went away between the two questions.

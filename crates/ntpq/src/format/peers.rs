@@ -153,7 +153,7 @@ pub(crate) fn cells(
     }
 }
 
-/// A configured name, else whatever `name` makes of the address, else the address.
+/// Whatever `name` makes of an address that is one, else the configured name, else the address.
 fn remote(variables: Variables<'_>, name: &mut dyn FnMut(IpAddr) -> Option<String>) -> String {
     let address = variables.text("srcadr").unwrap_or_default();
     let host = variables.text("srchost").filter(|host| !host.is_empty());

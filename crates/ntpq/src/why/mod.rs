@@ -5,7 +5,7 @@ mod system;
 
 use std::io::Write;
 
-use ntp_proto::control::{Item, PeerStatus, Variables};
+use ntp_proto::control::{ErrorCode, PeerStatus, Variables};
 use serde::Serialize;
 
 use crate::client::{Client, ClientError};
@@ -81,7 +81,7 @@ pub(crate) fn run(
     if json {
         write_json(host, &verdict, &sources, out)?;
     } else {
-        write_words(&verdict, &sources, wanted.is_some(), out)?;
+        write_words((host, client.is_here()), &verdict, &sources, wanted.is_some(), out)?;
     }
     let good =
         if wanted.is_some() { sources.iter().all(|one| one.finding.used) } else { verdict.synchronized };
@@ -93,10 +93,20 @@ fn ask(client: &mut Client) -> Result<(Verdict, Vec<Judged>), ClientError> {
     let ids: Vec<u16> = client.associations()?.iter().map(|association| association.id).collect();
     let mut sources = Vec::new();
     let mut leader = None;
-    for (id, answer) in ids.iter().zip(client.variables_of(&ids)?) {
-        // It went away between the two questions.
-        let Ok((status, items)) = answer else { continue };
-        let counters = counters(client, *id)?;
+    let answers = client.variables_of(&ids, &[])?.into_iter().zip(client.variables_of(&ids, &COUNTERS)?);
+    for (id, (answer, counters)) in ids.iter().zip(answers) {
+        let (status, items) = match answer {
+            Ok(answer) => answer,
+            // It went away between the two questions.
+            Err(ClientError::Refused(ErrorCode::BadAssociation)) => continue,
+            Err(error) => return Err(error),
+        };
+        let counters = match counters {
+            Ok((_, items)) => items,
+            // Not every daemon has them.
+            Err(ClientError::Refused(_)) => Vec::new(),
+            Err(error) => return Err(error),
+        };
         let variables = Variables(&items);
         let finding = source::judge(&source::Source { status, variables, counters: Variables(&counters) });
         let (name, address) = names(variables);
@@ -111,15 +121,6 @@ fn ask(client: &mut Client) -> Result<(Verdict, Vec<Judged>), ClientError> {
     Ok((verdict, sources))
 }
 
-/// The counters of a source; none, where a daemon does not have them.
-fn counters(client: &mut Client, association: u16) -> Result<Vec<Item>, ClientError> {
-    match client.variables(association, &COUNTERS) {
-        Ok((_, items)) => Ok(items),
-        Err(ClientError::Refused(_)) => Ok(Vec::new()),
-        Err(error) => Err(error),
-    }
-}
-
 /// The name and the address of a source; the same, where it has no name.
 fn names(variables: Variables<'_>) -> (String, String) {
     let address = variables.text("srcadr").unwrap_or("?").to_owned();
@@ -128,13 +129,15 @@ fn names(variables: Variables<'_>) -> (String, String) {
 }
 
 fn write_words(
+    (host, is_here): (&str, bool),
     verdict: &Verdict,
     sources: &[Judged],
     alone: bool,
     out: &mut dyn Write,
 ) -> Result<(), CommandError> {
     if !alone {
-        writeln!(out, "This machine is {}.", verdict.sentence)?;
+        let machine = if is_here { "This machine" } else { host };
+        writeln!(out, "{machine} is {}.", verdict.sentence)?;
         for note in &verdict.notes {
             writeln!(out, "Mind that {note}.")?;
         }

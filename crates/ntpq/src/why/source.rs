@@ -81,11 +81,11 @@ fn without_address(source: &Source<'_>) -> Option<Finding> {
         "LOCL" if selection == 0 && is_local(source) => fine(
             "local_clock",
             false,
-            "is this machine's own clock, which is followed only when no server can be",
+            "is the machine's own clock, which is followed only when no server can be",
         ),
         "LOCL" if is_local(source) => fault_used(
             "local_clock_used",
-            "is this machine's own clock, and is followed because no server can be",
+            "is the machine's own clock, and is followed because no server can be",
             "see what is said of the servers",
         ),
         _ => return None,
@@ -135,11 +135,11 @@ fn sent_away(source: &Source<'_>) -> Option<Finding> {
         )),
         "DENY" | "RSTR" => Some(fault(
             "kiss_deny",
-            format!("refuses to serve this machine ({code}), and is not asked any more"),
+            format!("refuses to serve it ({code}), and is not asked any more"),
             "use another server, or ask its operator",
         )),
         _ if flash & DENIED != 0 => {
-            Some(fault("denied", "refuses to serve this machine", "use another server, or ask its operator"))
+            Some(fault("denied", "refuses to serve it", "use another server, or ask its operator"))
         }
         _ => None,
     }

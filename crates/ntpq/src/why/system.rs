@@ -4,6 +4,7 @@ use ntp_proto::control::{SystemStatus, Variables};
 use ntp_proto::time::{Date, UnixTime};
 
 use super::source::Finding;
+use crate::standing;
 
 /// Sources that a vote needs to find a liar among them (RFC 8633 §3.2).
 const SOURCES_WANTED: usize = 4;
@@ -39,33 +40,26 @@ pub(crate) fn judge(
 ) -> Verdict {
     let word = SystemStatus::of(status);
     let stratum = variables.integer("stratum").unwrap_or(16);
-    let synchronized = variables.integer("leap") != Some(3) && (1..16).contains(&stratum);
-    let (code, sentence) = if synchronized {
-        followed(variables, stratum, leader, sources)
+    let (has_time, itself) = (standing::has_time(variables), standing::follows_itself(status));
+    let (code, sentence) = if has_time && itself {
+        let sentence =
+            format!("not synchronized to anybody: the machine serves its own clock at stratum {stratum}");
+        ("local_clock", sentence)
+    } else if has_time {
+        followed(variables, stratum, leader)
     } else {
         unsynchronized(word.event, sources)
     };
-    let notes = notes(variables, synchronized, sources, now);
-    // Whoever follows its own clock has nobody's time but its own.
-    Verdict { synchronized: synchronized && code != "local_clock", code, sentence, notes }
+    let notes = notes(variables, has_time, sources, now);
+    Verdict { synchronized: has_time && !itself, code, sentence, notes }
 }
 
-fn followed(
-    variables: Variables<'_>,
-    stratum: i64,
-    leader: Option<(&str, f64)>,
-    sources: &[Finding],
-) -> (&'static str, String) {
+fn followed(variables: Variables<'_>, stratum: i64, leader: Option<(&str, f64)>) -> (&'static str, String) {
     let number = |name: &str| variables.number(name).unwrap_or(0.0);
     let most = number("rootdelay") / 2.0 + number("rootdisp");
     // What the system says of itself is as old as its last correction.
     let offset = leader.map_or_else(|| number("offset"), |(_, offset)| offset).abs();
     let error = format!("the clock is off by about {offset:.3} ms, and by {most:.3} ms at most");
-    if sources.iter().any(|source| source.code == "local_clock_used") {
-        let sentence =
-            format!("not synchronized to anybody: this machine serves its own clock at stratum {stratum}");
-        return ("local_clock", sentence);
-    }
     match leader {
         Some((leader, _)) => {
             ("synchronized", format!("synchronized to {leader} at stratum {stratum}; {error}"))
@@ -81,7 +75,7 @@ fn followed(
 
 fn unsynchronized(event: u16, sources: &[Finding]) -> (&'static str, String) {
     let count = |codes: &[&str]| sources.iter().filter(|source| codes.contains(&source.code)).count();
-    let asked = sources.len() - count(&["pool", "local_clock"]);
+    let asked = sources.len() - count(&["pool", "local_clock", "duplicate"]);
     let unresolved = count(&["unresolved"]);
     let mute = count(&["unreachable", "lost", "kiss_deny", "denied", "kiss_rate", "bogus", "authentication"])
         + unresolved;
