@@ -238,3 +238,17 @@ fn a_line_that_comes_by_query_opens_nothing_and_holds_only_if_it_is_read() {
     assert_eq!(config("restrict 192.0.2.9 ignore")["in_force"], true);
     assert!(flags_of("192.0.2.9").is_some() && flags_of("192.0.2.8").is_none());
 }
+
+#[test]
+fn lines_that_are_typed_ahead_are_not_lost() {
+    let daemon = Daemon::new();
+    let lines = daemon.folder.path().join("lines");
+    fs::write(&lines, "rv 0 stratum\nrv 0 leap\nrv 0 tc\nquit\n").unwrap();
+    let words = format!("{} 127.0.0.1:{}", ours("ntpq").display(), daemon.port);
+    let mut script = std::process::Command::new("script");
+    script.args(["-qec", &words, "/dev/null"]).stdin(fs::File::open(&lines).unwrap());
+    let said = run(script.env("HOME", daemon.folder.path()).env("TERM", "xterm")).stdout;
+    for answer in ["stratum=", "leap=", "tc="] {
+        assert!(said.contains(answer), "{answer}: {said:?}");
+    }
+}

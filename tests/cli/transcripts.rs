@@ -10,6 +10,8 @@ use std::net::UdpSocket;
 use std::path::Path;
 use std::thread;
 
+use ntp_proto::auth::{Algorithm, Key, KeyId, SharedKey};
+use ntp_proto::control::sign;
 use ntp_tests::{ours, run, shared, skip, without_clock};
 
 /// A recording, and the words that ask the same of ours. The transcript is called like the recording.
@@ -176,11 +178,30 @@ fn play(recording: Vec<(Vec<u8>, Vec<Vec<u8>>)>) -> u16 {
             let refusal = [asked[0], 0xc0 | asked[1], 0, 0, 5, 0, asked[6], asked[7], 0, 0, 0, 0].to_vec();
             for mut packet in known.map_or_else(|| vec![refusal], |(_, answers)| answers.clone()) {
                 packet[2..4].copy_from_slice(&asked[2..4]);
+                sign_anew(&mut packet);
                 socket.send_to(&packet, from).unwrap();
             }
         }
     });
     port
+}
+
+/// The file of keys of whoever asks: the recorded secrets are not known.
+const SECRETS: &str = "1 MD5 anything\n2 MD5 anything\n3 AES 0123456789abcdef0123456789abcdef\n";
+
+/// Another sequence number needs another code, where there was one.
+fn sign_anew(packet: &mut Vec<u8>) {
+    let end = 12 + usize::from(u16::from_be_bytes([packet[10], packet[11]]));
+    let Some(trailer) = packet.get(end.next_multiple_of(8)..).filter(|trailer| trailer.len() >= 20) else {
+        return;
+    };
+    let id = u32::from_be_bytes([trailer[0], trailer[1], trailer[2], trailer[3]]);
+    let known = |word: &str| Algorithm::from_name(word).is_some();
+    let (keys, _) = ntp_conf::read_keys("keys", SECRETS.as_bytes(), &known);
+    let key = keys.into_iter().find(|key| key.id == id).unwrap();
+    let secret = Key::new(Algorithm::from_name(&key.algorithm).unwrap(), &key.secret);
+    packet.truncate(end);
+    sign(packet, &SharedKey { id: KeyId::new(id).unwrap(), key: secret, from: Vec::new(), trusted: true });
 }
 
 /// What a transcript has between the command and the exit status.
@@ -220,8 +241,7 @@ fn recorded_answers_are_printed_as_debians_ntpq_did() {
     let vectors = fs::read_to_string(folder.join("vectors.jsonl")).unwrap();
     let mut wrong = String::new();
     let keys = tempfile::NamedTempFile::new().unwrap();
-    fs::write(keys.path(), "1 MD5 anything\n2 MD5 anything\n3 AES 0123456789abcdef0123456789abcdef\n")
-        .unwrap();
+    fs::write(keys.path(), SECRETS).unwrap();
     let keys = keys.path().display().to_string();
     for (name, words) in RECORDINGS {
         let name = *name;

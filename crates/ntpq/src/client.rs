@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use ntp_proto::auth::SharedKey;
 use ntp_proto::control::{
-    ClientRows, ErrorCode, Exchange, FRAGMENT_LEN_MAX, Item, Opcode, Patience, Question, ReassemblyError,
-    Response, Unanswered, Walk, escaped, parse_items, sign,
+    ClientRows, ControlMessage, ErrorCode, Exchange, FRAGMENT_LEN_MAX, Item, Opcode, Patience, Question,
+    ReassemblyError, Response, Unanswered, Walk, escaped, is_signed, parse_items, sign,
 };
 use ntp_proto::time::{MonoTime, NtpTimestamp};
 use ntp_proto::wire::{Header, Version};
@@ -50,6 +50,9 @@ pub enum ClientError {
     /// The answer's fragments do not fit together.
     #[error("the answer's packets do not fit together")]
     Inconsistent,
+    /// What came was not signed as the question was.
+    #[error("the answer is not signed with key {0}: it is somebody else's, or the daemon has another secret")]
+    Unsigned(u32),
     /// The socket does not work.
     #[error("cannot ask: {0}")]
     Socket(#[from] io::Error),
@@ -333,6 +336,7 @@ impl Client {
         let mut exchange = Exchange::new(questions, self.sequence, self.patience);
         exchange.set_version(self.version);
         let mut buffer = [0; DATAGRAM_LEN_MAX];
+        let mut unsigned = false;
         while !exchange.is_done() {
             while let Some(mut packet) = exchange.poll_packet(now()) {
                 if let Some(key) = &self.key {
@@ -351,7 +355,11 @@ impl Client {
                 Ok(length) => {
                     let packet = buffer.get(..length).unwrap_or_default();
                     self.tell("from", packet);
-                    exchange.handle_datagram(now(), packet);
+                    if self.may_believe(packet) {
+                        exchange.handle_datagram(now(), packet);
+                    } else {
+                        unsigned = true;
+                    }
                 }
                 Err(error)
                     if matches!(
@@ -362,7 +370,20 @@ impl Client {
             }
         }
         self.sequence = exchange.sequence();
-        Ok(exchange.into_answers())
+        let answers = exchange.into_answers();
+        match &self.key {
+            Some(key) if unsigned && answers.contains(&Err(Unanswered::TimedOut)) => {
+                Err(ClientError::Unsigned(key.id.number()))
+            }
+            _ => Ok(answers),
+        }
+    }
+
+    /// Whether a packet can be the daemon's: what answers a signed question is signed as well. A refusal need not be,
+    /// as the daemon may not know the key.
+    fn may_believe(&self, packet: &[u8]) -> bool {
+        let is_refusal = || ControlMessage::parse(packet).is_some_and(|message| message.header.error);
+        self.key.as_ref().is_none_or(|key| is_signed(packet, key) || is_refusal())
     }
 
     fn explain(&self, error: io::Error) -> ClientError {

@@ -118,10 +118,17 @@ pub(crate) fn converse(context: &mut Context<'_>, out: &mut dyn Write, err: &mut
                 if table::meant(first).is_ok_and(|name| name != "passwd") {
                     drop(editor.add_history_entry(&line));
                 }
-                match execute(&line, context, out, err) {
-                    Ok(Next::Quit | Next::Unread) => break,
-                    Ok(Next::Continue) => {}
-                    Err(exit) => worst = worst.max(exit),
+                // What is pasted may be several.
+                let ended = line.lines().any(|line| match execute(line, context, out, err) {
+                    Ok(Next::Quit | Next::Unread) => true,
+                    Ok(Next::Continue) => false,
+                    Err(exit) => {
+                        worst = worst.max(exit);
+                        false
+                    }
+                });
+                if ended {
+                    break;
                 }
             }
             // A line that is given up.

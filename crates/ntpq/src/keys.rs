@@ -31,14 +31,30 @@ impl Choice {
         let id = self.id.ok_or("no key has been chosen: -a NUMBER, or `keyid NUMBER`")?;
         let shared = |key| SharedKey { id, key, from: Vec::new(), trusted: true };
         if let Some(secret) = &self.secret {
-            return Ok(shared(Key::new(self.algorithm.unwrap_or(Algorithm::Md5), secret.as_bytes())));
+            return Ok(shared(said(self.algorithm.unwrap_or(Algorithm::Md5), secret)));
         }
         let usual = || FILES.iter().map(Path::new).find(|file| file.exists());
         let file = self.file.as_deref().or_else(usual);
-        let file =
-            file.ok_or_else(|| format!("there is no {}: name one with -k FILE", FILES.join(" and no ")))?;
+        let file = file.ok_or_else(|| {
+            format!(
+                "there is no {}: name one with -k FILE, or say its secret: passwd",
+                FILES.join(" and no ")
+            )
+        })?;
         look_up(file, id).map(shared)
     }
+}
+
+/// A secret as it is said: what is longer than this is in hexadecimal digits, as in a file of keys.
+const PLAIN_LEN_MAX: usize = 20;
+
+fn said(algorithm: Algorithm, secret: &str) -> Key {
+    let in_digits = secret.len() > PLAIN_LEN_MAX && secret.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let line = format!("1 {} {secret}", algorithm.name());
+    let read =
+        in_digits.then(|| read_keys("", line.as_bytes(), &|word| Algorithm::from_name(word).is_some()));
+    let decoded = read.and_then(|(keys, _)| Some(keys.into_iter().next()?.secret));
+    Key::new(algorithm, decoded.as_deref().unwrap_or(secret.as_bytes()))
 }
 
 fn look_up(file: &Path, id: KeyId) -> Result<Key, String> {

@@ -315,6 +315,7 @@ fn explain(error: &CommandError, client: &Client, host: &str, err: &mut dyn Writ
             ClientError::TimedOut
             | ClientError::NobodyListens(_)
             | ClientError::Inconsistent
+            | ClientError::Unsigned(_)
             | ClientError::Socket(_),
         ) => Exit::NoAnswer,
         CommandError::Unreachable(failure) => target_exit(failure),

@@ -6,7 +6,7 @@ use crate::auth::{CodeLength, KeyId, KeyTable, SharedKey};
 use crate::server::Trait;
 use crate::wire::{Mac, take};
 
-use super::message::CONTROL_HEADER_LEN;
+use super::message::{CONTROL_HEADER_LEN, ControlMessage};
 
 /// A key's number.
 const KEY_ID_LEN: usize = 4;
@@ -80,6 +80,16 @@ impl<'k, 'd> Signature<'k, 'd> {
     }
 }
 
+/// Whether an answer is signed with a key.
+pub fn is_signed(packet: &[u8], key: &SharedKey) -> bool {
+    let Some(message) = ControlMessage::parse(packet) else { return false };
+    let end = CONTROL_HEADER_LEN.saturating_add(usize::from(message.header.count));
+    PADDINGS.into_iter().any(|padding| {
+        split(packet, end.next_multiple_of(padding))
+            .is_some_and(|(text, mac)| mac.key_id == key.id.number() && key.signs(text, &mac))
+    })
+}
+
 /// A message that ends here, and the code after it.
 fn split(datagram: &[u8], end: usize) -> Option<(&[u8], Mac<'_>)> {
     let (message, trailer) = datagram.split_at_checked(end)?;
@@ -98,8 +108,10 @@ pub fn sign(packet: &mut Vec<u8>, key: &SharedKey) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::message::{ControlHeader, Opcode};
     use super::*;
     use crate::auth::{Algorithm, Key};
+    use crate::wire::Leap;
 
     fn table() -> KeyTable {
         let key = |number: u32, algorithm, secret: &[u8]| SharedKey {
@@ -120,6 +132,22 @@ mod tests {
         packet.extend(number.to_be_bytes());
         packet.extend(code.bytes(CodeLength::Cut));
         packet
+    }
+
+    #[test]
+    fn an_answer_is_signed_or_it_is_not() {
+        let table = table();
+        let key = table.trusted(KeyId::new(1).unwrap()).unwrap();
+        for data in [b"".as_slice(), b"Config Succeeded\r\n"] {
+            let header = ControlHeader::request(Opcode::Configure, 7, 0).reply(Leap::None, 0);
+            let mut packet = ControlMessage::write(&header, data);
+            assert!(!is_signed(&packet, key));
+            sign(&mut packet, key);
+            assert!(is_signed(&packet, key));
+            assert!(!is_signed(&packet, table.trusted(KeyId::new(2).unwrap()).unwrap()));
+            packet[12] ^= 1;
+            assert!(!is_signed(&packet, key));
+        }
     }
 
     #[test]

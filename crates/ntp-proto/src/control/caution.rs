@@ -18,18 +18,19 @@ pub struct Caution {
 
 const LINE_END: &[u8] = b"\r\n";
 
-/// As much of a text as one packet holds, cut between two items.
-pub(super) fn first_packet(mut data: Vec<u8>) -> Vec<u8> {
-    if data.len() <= FRAGMENT_LEN_MAX {
+/// As much of a text as so many packets hold, cut between two items.
+pub(super) fn first_packets(packets: usize, mut data: Vec<u8>) -> Vec<u8> {
+    let room = FRAGMENT_LEN_MAX.saturating_mul(packets);
+    if data.len() <= room {
         return data;
     }
-    let end = FRAGMENT_LEN_MAX.saturating_sub(LINE_END.len());
+    let end = room.saturating_sub(LINE_END.len());
     data.truncate(last_comma(data.get(..end).unwrap_or_default()).unwrap_or(end));
     data.extend_from_slice(LINE_END);
     data
 }
 
-/// The same of a list of numbers and status words, of four bytes each.
+/// As much as one packet holds of a list of numbers and status words, of four bytes each.
 pub(super) fn first_associations(mut data: Vec<u8>) -> Vec<u8> {
     data.truncate(FRAGMENT_LEN_MAX & !3);
     data
@@ -55,13 +56,14 @@ mod tests {
     #[test]
     fn a_text_ends_between_two_items() {
         let short = b"a=1, b=2\r\n".to_vec();
-        assert_eq!(first_packet(short.clone()), short);
+        assert_eq!(first_packets(1, short.clone()), short);
         let item = "version=\"ntpd, of today\", ";
-        let long = first_packet(item.repeat(30).into_bytes());
+        let long = first_packets(1, item.repeat(30).into_bytes());
         assert!(long.len() <= FRAGMENT_LEN_MAX && long.len() + item.len() >= FRAGMENT_LEN_MAX);
         assert!(long.ends_with(b"today\"\r\n"), "{}", String::from_utf8_lossy(&long));
         // One item longer than a packet is cut wherever it must be.
-        assert_eq!(first_packet(vec![b'x'; 2000]).len(), FRAGMENT_LEN_MAX);
+        assert_eq!(first_packets(1, vec![b'x'; 2000]).len(), FRAGMENT_LEN_MAX);
+        assert_eq!(first_packets(2, vec![b'x'; 2000]).len(), 2 * FRAGMENT_LEN_MAX);
     }
 
     #[test]

@@ -144,6 +144,12 @@ impl Wish {
     }
 }
 
+/// How long may pass between reading the one clock and the other.
+const READING_SLACK: Duration = Duration::from_millis(50);
+
+/// The part of an age by which a slewed clock may be off since: more than any slew.
+const SLEW_SLACK: u32 = 128;
+
 /// A place in the list: when a client was last seen, and who it is.
 type Place = (MonoTime, SocketAddr);
 
@@ -209,7 +215,8 @@ fn find(asker: &Asker<'_>, now: Reading, wish: &Wish) -> Part {
             }
         }
         let is_it = |known: &(Option<SocketAddr>, NtpTimestamp)| {
-            known.0 == Some(record.remote) && near(when(now, record.last), known.1)
+            let last = when(now, record.last);
+            known.0 == Some(record.remote) && near(last, known.1, now.mono.since(record.last))
         };
         if let Some(rank) = wish.known.iter().position(is_it)
             && behind.is_none_or(|(best, _)| rank < best)
@@ -250,10 +257,14 @@ fn is_after(one: NtpTimestamp, other: NtpTimestamp) -> bool {
     one - other > NtpDuration::ZERO
 }
 
-/// Timestamps are reckoned back from the present: the clock may have been slewed in between.
+/// Whether two moments, one of them so long ago, are the same. Timestamps are reckoned back from the present: the
+/// clock may have been slewed in between, and the two clocks read one after the other. Who has asked again since was
+/// last seen later by about that long.
 #[expect(clippy::arithmetic_side_effects, reason = "timestamps wrap and spans saturate")]
-fn near(one: NtpTimestamp, other: NtpTimestamp) -> bool {
-    (one - other).abs() < NtpDuration::from_millis(2)
+fn near(one: NtpTimestamp, other: NtpTimestamp, age: Duration) -> bool {
+    let slack = READING_SLACK + age / SLEW_SLACK;
+    let tolerance = Duration::from_millis(2) + slack.min(age / 2);
+    (one - other).abs() < NtpDuration::from_std(tolerance)
 }
 
 /// The flags that hold for a client; those about the rate only while it is limited.

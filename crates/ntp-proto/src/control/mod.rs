@@ -26,7 +26,7 @@ mod values;
 mod variables;
 mod walk;
 
-pub use authentication::sign;
+pub use authentication::{is_signed, sign};
 pub use caution::Caution;
 pub use exchange::{Exchange, Patience, Question, Unanswered};
 pub use gate::Gate;

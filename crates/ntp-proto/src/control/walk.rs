@@ -16,7 +16,7 @@ use super::values::{Variables, timestamp};
 const RESUMED: usize = 8;
 
 /// More clients than any daemon remembers.
-const CLIENTS_MAX: usize = 1 << 20;
+const CLIENTS_MAX: usize = 1 << 18;
 
 /// How long an answer may be, in fragments; shorter where one gets lost.
 const FRAGMENTS: [u8; 3] = [32, 8, 2];

@@ -79,6 +79,9 @@ fn judge(text: &str) -> Result<Directive, String> {
     if text.contains(['\n', '\r']) {
         return Err("column 0 syntax error, one line at a time".to_owned());
     }
+    if let Some(column) = text.chars().position(|c| c.is_control() && c != '\t') {
+        return Err(format!("column {column} syntax error, a character that cannot be printed"));
+    }
     let document = Document::parse(text.as_bytes());
     let Some(line) = document.line(0) else {
         return Err("column 0 syntax error, an empty line".to_owned());

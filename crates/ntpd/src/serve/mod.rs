@@ -25,7 +25,7 @@ use ntp_proto::time::MonoTime;
 use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
 
-use crate::clock::{Clock, ClockView};
+use crate::clock::{self, Clock, ClockView};
 use worker::Worker;
 
 /// So many requests a second are worth threads of their own: the main loop answers as many in a tenth of a
@@ -269,6 +269,8 @@ impl Service {
             sockets.iter().map(|(address, _)| per_address[usize::from(address.is_ipv4())]).sum();
         // What threads have that run already is not taken from them.
         let tables = total + self.workers.len();
+        // The memory for the list is theirs now, and so is who is in it.
+        let former: Vec<Arc<ClientList>> = self.table.take().iter().map(ClientTable::list).collect();
         info!("{total} threads serve {} addresses", sockets.len());
         for (address, socket) in sockets {
             let count = per_address[usize::from(address.is_ipv4())];
@@ -279,20 +281,32 @@ impl Service {
                 debug!("{address}: clients are spread over threads by their ports as well: {reason}");
             }
             for socket in [Ok(socket)].into_iter().chain(others) {
-                let started = socket.and_then(|socket| self.start_worker(address, socket, tables));
+                let started = socket.and_then(|socket| self.start_worker(address, socket, tables, &former));
                 if let Err(reason) = started {
                     warn!("{address}: a thread cannot serve it: {reason}");
                 }
             }
         }
-        // The memory for the list is theirs now.
-        self.table = None;
     }
 
-    fn start_worker(&mut self, address: SocketAddr, socket: Socket, tables: usize) -> io::Result<()> {
+    fn start_worker(
+        &mut self,
+        address: SocketAddr,
+        socket: Socket,
+        tables: usize,
+        former: &[Arc<ClientList>],
+    ) -> io::Result<()> {
         // A mark that the kernel does not take is no reason not to answer.
         drop(socket.set_code_point(self.code_point));
-        let table = new_table(self.list_size, tables, self.began)?.in_lane(self.workers.len());
+        let mut table = new_table(self.list_size, tables, self.began)?.in_lane(self.workers.len());
+        // The first of each family takes over who asked at its addresses before.
+        let v4 = address.is_ipv4();
+        if self.workers.iter().all(|worker| worker.address.is_ipv4() != v4) {
+            let now = clock::now()?;
+            for list in former {
+                table.adopt(list, |client| client.is_ipv4() == v4, now);
+            }
+        }
         self.workers.push(Worker::start(address, socket, table, self.shared.clone())?);
         Ok(())
     }
@@ -336,7 +350,14 @@ impl Service {
                 Err(reason) => warn!("{}: the main loop cannot listen: {reason}", worker.address),
             }
         }
+        let former: Vec<Arc<ClientList>> = workers.iter().map(|worker| Arc::clone(&worker.clients)).collect();
         self.retire(workers);
+        if let (Ok(mut table), Ok(now)) = (new_table(self.list_size, 1, self.began), clock::now()) {
+            for list in former {
+                table.adopt(&list, |_| true, now);
+            }
+            self.table = Some(table);
+        }
         info!("the main loop serves again");
         sockets.into_iter().collect()
     }

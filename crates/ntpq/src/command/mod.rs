@@ -108,7 +108,7 @@ fn choose(name: &str, words: &[&str], key: &mut Choice, out: &mut dyn Write) -> 
 
 /// How the clock stands, or a source.
 fn explain(wanted: Option<&str>, context: &mut Context<'_>, out: &mut dyn Write) -> Result<(), CommandError> {
-    match why::run(context.client, &context.host, wanted, context.settings.json, out)? {
+    match why::run(context, wanted, out)? {
         Standing::Good => Ok(()),
         Standing::Bad => Err(CommandError::NotGood),
     }

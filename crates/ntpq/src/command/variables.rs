@@ -91,8 +91,15 @@ fn print(
             json!({ "association": association, "status": status, "variables": json::variables(&items) });
         return json::write(&context.host, command, body, out);
     }
+    // Where several hosts are asked, whose it is.
+    if context.heading.is_some() {
+        write!(out, "server={} ", context.host.escape_debug())?;
+    }
     if context.settings.raw {
-        write!(out, "associd={association} status={word:#06x},\n{}", variables::raw(&data))?;
+        if names.is_empty() {
+            writeln!(out, "associd={association} status={word:#06x},")?;
+        }
+        out.write_all(variables::raw(&data).as_bytes())?;
         return Ok(());
     }
     if names.is_empty() {

@@ -9,7 +9,7 @@ use ntp_proto::control::{ErrorCode, PeerStatus, Variables};
 use serde::Serialize;
 
 use crate::client::{Client, ClientError};
-use crate::command::CommandError;
+use crate::command::{CommandError, Context};
 use crate::values::now;
 
 use source::Finding;
@@ -60,13 +60,11 @@ pub(crate) enum Standing {
 
 /// Says how the clock and its sources stand; of one source alone, if one is named.
 pub(crate) fn run(
-    client: &mut Client,
-    host: &str,
+    context: &mut Context<'_>,
     wanted: Option<&str>,
-    json: bool,
     out: &mut dyn Write,
 ) -> Result<Standing, CommandError> {
-    let (verdict, mut sources) = ask(client)?;
+    let (verdict, mut sources) = ask(context.client)?;
     if let Some(wanted) = wanted {
         sources.retain(|one| {
             one.name == wanted || one.address == wanted || one.association.to_string() == wanted
@@ -78,10 +76,13 @@ pub(crate) fn run(
             )));
         }
     }
-    if json {
-        write_json(host, &verdict, &sources, out)?;
+    if context.settings.json {
+        write_json(&context.host, &verdict, &sources, out)?;
     } else {
-        write_words((host, client.is_here()), &verdict, &sources, wanted.is_some(), out)?;
+        let is_here = context.client.is_here() && context.heading.is_none();
+        let machine =
+            if is_here { "This machine".to_owned() } else { context.host.escape_debug().to_string() };
+        write_words(&machine, &verdict, &sources, wanted.is_some(), out)?;
     }
     let good =
         if wanted.is_some() { sources.iter().all(|one| one.finding.used) } else { verdict.synchronized };
@@ -115,6 +116,12 @@ fn ask(client: &mut Client) -> Result<(Verdict, Vec<Judged>), ClientError> {
         }
         sources.push(Judged { association: *id, name, address, finding });
     }
+    // Where nobody has a majority, nobody is outvoted.
+    if leader.is_none() && !sources.iter().any(|one| one.finding.used) {
+        for one in &mut sources {
+            one.finding.without_majority();
+        }
+    }
     let leader = leader.as_ref().map(|(name, offset)| (name.as_str(), *offset));
     let findings: Vec<Finding> = sources.iter().map(|one| one.finding.clone()).collect();
     let verdict = system::judge(status, Variables(&system), leader, &findings, now());
@@ -129,14 +136,13 @@ fn names(variables: Variables<'_>) -> (String, String) {
 }
 
 fn write_words(
-    (host, is_here): (&str, bool),
+    machine: &str,
     verdict: &Verdict,
     sources: &[Judged],
     alone: bool,
     out: &mut dyn Write,
 ) -> Result<(), CommandError> {
     if !alone {
-        let machine = if is_here { "This machine" } else { host };
         writeln!(out, "{machine} is {}.", verdict.sentence)?;
         for note in &verdict.notes {
             writeln!(out, "Mind that {note}.")?;

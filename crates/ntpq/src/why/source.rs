@@ -92,6 +92,16 @@ fn without_address(source: &Source<'_>) -> Option<Finding> {
     })
 }
 
+impl Finding {
+    /// The same of a source that contradicts the others, where none of them has a majority.
+    pub(super) fn without_majority(&mut self) {
+        if self.code == "falseticker" {
+            self.sentence = self.sentence.replace(OUTVOTED, "the servers contradict each other");
+            self.remedy = "ask more servers: four are enough to find one that lies";
+        }
+    }
+}
+
 fn fault_used(code: &'static str, sentence: &str, remedy: &'static str) -> Finding {
     Finding { used: true, ..fault(code, sentence, remedy) }
 }
@@ -100,13 +110,16 @@ fn is_local(source: &Source<'_>) -> bool {
     source.variables.text("srcadr").is_some_and(|address| address.starts_with("127.127."))
 }
 
+/// What a majority says of one that it contradicts.
+const OUTVOTED: &str = "a majority of the others agrees that it is wrong";
+
 /// What the vote said.
 fn standing(source: &Source<'_>) -> Option<Finding> {
     let offset = source.variables.number("offset").unwrap_or(0.0);
     Some(match PeerStatus::of(source.status).selection {
         1 => fault(
             "falseticker",
-            format!("is off by {offset:.3} ms, and a majority of the others agrees that it is wrong"),
+            format!("is off by {offset:.3} ms, and {OUTVOTED}"),
             "nothing, if this passes; else ask another server instead",
         ),
         2 => {

@@ -137,8 +137,8 @@ pub fn respond(
     };
     let packets = match answer {
         Ok(Answer::Data(status, data)) => {
-            let whole = !(is_stranger && asker.caution.strict) || gate.is_proven(from, now);
-            let data = if whole { data } else { first_packet(header, data) };
+            let is_unproven = is_stranger && !gate.is_proven(from, now);
+            let data = if is_unproven { for_strangers(header, asker.caution, data) } else { data };
             fragments(&header.reply(leap, status), &data)
         }
         Ok(Answer::Configure(status)) => {
@@ -166,12 +166,17 @@ const fn is_request(message: &ControlMessage<'_>) -> bool {
     !(header.response || header.error || header.more) && header.offset == 0
 }
 
-/// What a stranger gets of an answer where one packet must do.
-fn first_packet(header: &ControlHeader, data: Vec<u8>) -> Vec<u8> {
-    if header.opcode == Opcode::ReadStatus && header.association == 0 {
-        caution::first_associations(data)
-    } else {
-        caution::first_packet(data)
+/// What every ntpq asks for fits two packets; whoever asks for all that there is has to prove its address first.
+const STRANGERS_PACKETS: usize = 2;
+
+/// What a stranger gets of an answer.
+fn for_strangers(header: &ControlHeader, caution: Caution, data: Vec<u8>) -> Vec<u8> {
+    let is_list = header.opcode == Opcode::ReadStatus && header.association == 0;
+    match (is_list, caution.strict) {
+        (true, true) => caution::first_associations(data),
+        (true, false) => data,
+        (false, true) => caution::first_packets(1, data),
+        (false, false) => caution::first_packets(STRANGERS_PACKETS, data),
     }
 }
 

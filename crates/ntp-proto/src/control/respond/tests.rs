@@ -355,7 +355,11 @@ fn strangers_get_one_packet_or_fewer_words_where_the_administrator_says_so() {
         let one = answers(there, strict, &question);
         let message = ControlMessage::parse(&one[0]).unwrap();
         assert!(one.len() == 1 && one[0].len() <= 480 && !message.header.more, "{message:?}");
-        assert_eq!(answers(here, strict, &question), answers(there, Caution::default(), &question));
+        let whole = answers(here, Caution::default(), &question);
+        assert!(answers(here, strict, &question) == whole);
+        // Without it two will do, unless it is the list of all sources.
+        let usual = answers(there, Caution::default(), &question);
+        assert_eq!(usual.len(), whole.len().min(2));
     }
     let version = plain(Opcode::ReadVariables, 0, b"version,processor,system");
     let said = |from, caution| {

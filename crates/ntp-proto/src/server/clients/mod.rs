@@ -171,6 +171,20 @@ impl ClientTable {
         self.lane
     }
 
+    /// Takes over those clients of another list that `wanted` picks out, as far as there is room: whoever asked last
+    /// stays. Both lists must have begun at the same moment.
+    pub fn adopt(&mut self, former: &ClientList, wanted: impl Fn(IpAddr) -> bool, now: MonoTime) {
+        let now = self.list.ticks(now);
+        for entry in former.buckets.iter().flat_map(|bucket| &bucket.0).filter(|entry| !entry.is_empty()) {
+            let address = [entry.address[0].load(Relaxed), entry.address[1].load(Relaxed)];
+            let Some(bucket) = self.list.buckets.get(self.place(address)) else { continue };
+            let place = bucket.find(address, now);
+            if wanted(joined(address)) && place.age(now) > entry.age(now) {
+                place.copy(entry);
+            }
+        }
+    }
+
     /// The memory that so many entries take.
     pub const fn memory_for(entries: usize) -> usize {
         entries.saturating_mul(ENTRY_LEN)
@@ -287,9 +301,13 @@ impl ClientList {
         if rest.count == 0 || address() != before {
             return None;
         }
-        let ip = Ipv6Addr::from(u128::from(before[0]) << 64 | u128::from(before[1]));
-        let remote = SocketAddr::new(IpAddr::V6(ip).to_canonical(), rest.port);
-        let moment = |ticks: u32| now - rate::span(rate::elapsed(ticks, self.ticks(now)));
+        let remote = SocketAddr::new(joined(before), rest.port);
+        // Reckoned from the epoch, so that it is the same moment whenever it is asked for.
+        let whole = rate::ticks(now.since(self.epoch));
+        let moment = |ticks: u32| {
+            let ago = rate::elapsed(ticks, self.ticks(now));
+            self.epoch + rate::span(whole.saturating_sub(u64::from(ago)))
+        };
         let (first, last) = (moment(first), moment(last));
         let mode = Mode::from_bits(rest.mode);
         Some(ClientRecord {
@@ -343,6 +361,15 @@ impl Entry {
         network(own) == network(address) && !self.is_empty()
     }
 
+    /// Becomes what another one is.
+    fn copy(&self, other: &Self) {
+        for (own, new) in self.address.iter().zip(&other.address) {
+            own.store(new.load(Relaxed), Relaxed);
+        }
+        self.times.store(other.times.load(Relaxed), Relaxed);
+        self.rest.store(other.rest.load(Relaxed), Relaxed);
+    }
+
     /// For how long it has been silent, in ticks; for ever where there is none.
     fn age(&self, now: u32) -> u64 {
         if self.is_empty() {
@@ -392,6 +419,12 @@ impl Rest {
 #[expect(clippy::cast_possible_truncation, reason = "halves of a word")]
 const fn unpack_times(word: u64) -> (u32, u32) {
     ((word >> 32) as u32, word as u32)
+}
+
+/// The address of two words.
+fn joined(halves: [u64; 2]) -> IpAddr {
+    let ip = Ipv6Addr::from(u128::from(halves[0]) << 64 | u128::from(halves[1]));
+    IpAddr::V6(ip).to_canonical()
 }
 
 /// An address as two words; IPv4 in its mapped form.

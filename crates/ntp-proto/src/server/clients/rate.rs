@@ -107,8 +107,8 @@ pub(super) fn ticks(span: Duration) -> u64 {
 }
 
 /// The span of so many ticks.
-pub(super) fn span(ticks: u32) -> Duration {
-    Duration::from_nanos(u64::from(ticks) * (1_000_000_000 / TICKS_PER_SECOND))
+pub(super) const fn span(ticks: u64) -> Duration {
+    Duration::from_nanos(ticks.saturating_mul(1_000_000_000 / TICKS_PER_SECOND))
 }
 
 #[cfg(test)]

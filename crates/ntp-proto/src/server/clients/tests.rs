@@ -46,6 +46,40 @@ fn clients_are_remembered_as_they_came() {
 }
 
 #[test]
+fn a_moment_is_the_same_whenever_it_is_asked_for() {
+    let mut table = table(1 << 16);
+    visit(&mut table, "192.0.2.1:9", 12_345, LIMITED);
+    let seen = |millis: u64| {
+        let mut seen = Vec::new();
+        table.list().for_each(at(millis), |record| seen.push((record.first, record.last)));
+        seen
+    };
+    let first = seen(20_000);
+    assert!((20_001..20_300).all(|millis| seen(millis) == first));
+}
+
+#[test]
+fn a_list_that_takes_over_another_has_who_asked_last() {
+    let (mut former, mut next) = (table(1 << 16), ClientTable::new(1 << 16, None, (3, 4), 5, MonoTime::ZERO));
+    visit(&mut former, "192.0.2.1:9", 1000, LIMITED);
+    visit(&mut former, "192.0.2.2:9", 1000, LIMITED);
+    visit(&mut former, "[2001:db8::7]:9", 1000, LIMITED);
+    visit(&mut next, "192.0.2.2:77", 2000, LIMITED);
+    next.adopt(&former.list(), |address| address.is_ipv4(), at(3000));
+    let remotes: Vec<String> = records(&next).iter().map(|record| record.remote.to_string()).collect();
+    assert_eq!(remotes, ["192.0.2.1:9", "192.0.2.2:77"]);
+    assert_eq!(records(&next)[0], records(&former)[0]);
+    // More than there is room for is left out.
+    let mut large = table(1 << 16);
+    for number in 0..1000_u64 {
+        visit(&mut large, &format!("10.0.{}.{}:9", number / 250, number % 250), number, LIMITED);
+    }
+    let mut small = ClientTable::new(0, None, (3, 4), 5, MonoTime::ZERO);
+    small.adopt(&large.list(), |_| true, at(3000));
+    assert_eq!(records(&small).len(), small.list().capacity());
+}
+
+#[test]
 fn beyond_the_limit_most_are_silent_and_few_are_told() {
     let mut table = table(1 << 16);
     let both = LIMITED | Restrictions::KOD;
