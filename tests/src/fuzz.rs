@@ -33,10 +33,12 @@ pub enum Harness {
     Control,
     /// Answers of mode 6.
     Answer,
+    /// Walks through a list of clients.
+    Walk,
 }
 
 /// All of them, with their names.
-pub const HARNESSES: [(&str, Harness); 7] = [
+pub const HARNESSES: [(&str, Harness); 8] = [
     ("parse", Harness::Parse),
     ("edits", Harness::Edits),
     ("import", Harness::Import),
@@ -44,6 +46,7 @@ pub const HARNESSES: [(&str, Harness); 7] = [
     ("keys", Harness::Keys),
     ("control", Harness::Control),
     ("answer", Harness::Answer),
+    ("walk", Harness::Walk),
 ];
 
 /// Checks one input.
@@ -59,6 +62,7 @@ pub fn check(harness: Harness, input: &[u8]) {
         Harness::Keys => crate::fuzz_server::keys(input),
         Harness::Control => crate::fuzz_control::control(input),
         Harness::Answer => crate::fuzz_control::answer(input),
+        Harness::Walk => crate::fuzz_walk::walk(input),
     }
 }
 

@@ -39,7 +39,7 @@ impl Rng for Fixed {
 }
 
 #[derive(Debug)]
-struct Empty;
+pub(crate) struct Empty;
 
 impl Lists for Empty {
     fn interfaces(&self) -> Vec<InterfaceRow> {
@@ -54,7 +54,7 @@ impl Lists for Empty {
 const NOW: Reading =
     Reading { mono: MonoTime::from_nanos(5), system: NtpTimestamp::from_bits(0xeeae_4cbc_857e_427b) };
 
-fn snapshot() -> Snapshot {
+pub(crate) fn snapshot() -> Snapshot {
     let server = |last: u8| SourceConfig {
         kind: SourceKind::Server(Target::Address([192, 0, 2, last].into())),
         port: 123,

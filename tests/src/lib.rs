@@ -7,6 +7,7 @@ mod following;
 pub mod fuzz;
 mod fuzz_control;
 mod fuzz_server;
+mod fuzz_walk;
 mod net;
 mod peers;
 mod programs;
