@@ -10,13 +10,15 @@ without_clock() {
     systemctl daemon-reload
 }
 
-# A server at 10.9.0.1 which gives this machine's own time, on a wire of its own; nobody is at 10.9.0.99.
+# A server at 10.9.0.1, and at 10.9.0.3, which gives this machine's own time, on a wire of its own; nobody is at
+# 10.9.0.99.
 reference_server() {
     ip netns add server
     ip link add wire type veth peer name far netns server
     ip addr add 10.9.0.2/24 dev wire
     ip link set wire up
     ip netns exec server ip addr add 10.9.0.1/24 dev far
+    ip netns exec server ip addr add 10.9.0.3/24 dev far
     ip netns exec server ip link set far up
     ip netns exec server ip link set lo up
     printf 'server 127.127.1.0\nfudge 127.127.1.0 stratum 2\n' >/root/server.conf

@@ -5,14 +5,15 @@ use std::io::{self, IsTerminal as _, Write};
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use ntp_conf::directive::{LogClass, LogKind, LogSelection};
 use ntp_os::user::Account;
 use ntp_proto::discipline::LeapArm;
 use ntp_proto::system::Event;
 use ntp_proto::wire::KissCode;
-use tracing::{Level, info, warn};
+use tracing::{Level, Metadata, info, warn};
+use tracing_subscriber::fmt::MakeWriter;
 
 /// Where log lines go.
 #[derive(Debug)]
@@ -96,9 +97,7 @@ pub(crate) fn start(destination: Destination, level: Level) -> io::Result<()> {
         .log_internal_errors(false);
     let started = match destination {
         Destination::File(file) => builder.with_writer(Mutex::new(file)).try_init(),
-        Destination::Syslog => {
-            builder.without_time().with_level(false).with_writer(Mutex::new(Syslog::open())).try_init()
-        }
+        Destination::Syslog => builder.without_time().with_level(false).with_writer(Syslog::new()).try_init(),
         // The journal and a person both know what time it is; a redirected stream may not.
         Destination::StandardError
             if io::stderr().is_terminal() || std::env::var_os("JOURNAL_STREAM").is_some() =>
@@ -125,26 +124,60 @@ impl Write for Lossy {
     }
 }
 
-/// The local log socket; without one, lines go nowhere.
+/// The system's log, whose keeper may be started anew at any time.
 #[derive(Debug)]
-struct Syslog(Option<UnixDatagram>);
+struct Syslog(Mutex<Option<UnixDatagram>>);
+
+/// One line on its way there.
+#[derive(Debug)]
+struct SyslogLine<'s> {
+    log: &'s Syslog,
+    /// RFC 5424 §6.2.1.
+    severity: u8,
+}
+
+/// Facility daemon, as a syslog line begins with it (RFC 5424 §6.2.1).
+const DAEMON: u8 = 3 << 3;
 
 impl Syslog {
-    fn open() -> Self {
-        let connected =
-            UnixDatagram::unbound().and_then(|socket| socket.connect("/dev/log").map(|()| socket));
-        Self(connected.ok())
+    const fn new() -> Self {
+        Self(Mutex::new(None))
+    }
+
+    /// Sends a line, if somebody listens: on the connection there is, or else on a new one.
+    fn send(&self, message: &[u8]) {
+        let mut socket = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if socket.as_ref().is_none_or(|socket| socket.send(message).is_err()) {
+            let connected =
+                UnixDatagram::unbound().and_then(|socket| socket.connect("/dev/log").map(|()| socket));
+            *socket = connected.ok().filter(|socket| socket.send(message).is_ok());
+        }
     }
 }
 
-impl Write for Syslog {
+impl<'s> MakeWriter<'s> for Syslog {
+    type Writer = SyslogLine<'s>;
+
+    fn make_writer(&'s self) -> Self::Writer {
+        SyslogLine { log: self, severity: 5 }
+    }
+
+    fn make_writer_for(&'s self, line: &Metadata<'_>) -> Self::Writer {
+        let severity = match *line.level() {
+            Level::ERROR => 3,
+            Level::WARN => 4,
+            Level::INFO => 6,
+            _ => 7,
+        };
+        SyslogLine { log: self, severity }
+    }
+}
+
+impl Write for SyslogLine<'_> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        if let Some(socket) = &self.0 {
-            // Facility daemon (3), severity notice (5), RFC 3164.
-            let mut message = format!("<29>ntpd[{}]: ", std::process::id()).into_bytes();
-            message.extend_from_slice(line.trim_ascii_end());
-            socket.send(&message)?;
-        }
+        let mut message = format!("<{}>ntpd[{}]: ", DAEMON | self.severity, std::process::id()).into_bytes();
+        message.extend_from_slice(line.trim_ascii_end());
+        self.log.send(&message);
         Ok(line.len())
     }
 

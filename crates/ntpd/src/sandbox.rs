@@ -1,6 +1,7 @@
 //! The gate between what a start needs and what a daemon does: behind it only the folders of its configuration are
 //! there, and only the calls that it makes.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -46,18 +47,29 @@ pub(crate) fn enter(needs: Needs) -> Confined {
     Confined(())
 }
 
-/// Whom to become, if the command line asks for it and this is root; anybody else stays who he is, which the log says.
-pub(crate) fn account(options: &Options) -> Result<Option<Account>, AccountError> {
-    let Some(wanted) = &options.user else { return Ok(None) };
+/// Who the daemon is to be.
+#[derive(Debug)]
+pub(crate) enum Standing {
+    /// Who it is.
+    Same,
+    /// Somebody else.
+    ToChange(Account),
+    /// Who it is, although somebody else is asked for; words about that, for the log.
+    Stuck(String),
+}
+
+/// Whom to become, if the command line asks for it and this is root.
+pub(crate) fn account(options: &Options) -> Result<Standing, AccountError> {
+    let Some(wanted) = &options.user else { return Ok(Standing::Same) };
     let account = Account::find(wanted)?;
     if account.is_present() {
-        return Ok(None);
+        return Ok(Standing::Same);
     }
     if !Account::may_change() {
-        warn!("-u {wanted} is not acted on: only root can become another user");
-        return Ok(None);
+        let words = format!("-u {wanted} is not acted on: only root can become another user");
+        return Ok(Standing::Stuck(words));
     }
-    Ok(Some(account))
+    Ok(Standing::ToChange(account))
 }
 
 /// Passes the gate as a daemon with these options would, in a program that shows what is left behind it.
@@ -93,10 +105,22 @@ pub(crate) fn needs(found: &Configuration, options: &Options) -> Needs {
     Needs { read, write, tcp: vec![NAME_SERVICE], clock }
 }
 
-/// What a new configuration names that this process can no longer reach.
-pub(crate) fn first_beyond(found: &Configuration, options: &Options) -> Option<PathBuf> {
-    let unreadable = read_again(found, options).into_iter().find(|file| is_beyond(file));
-    unreadable.or_else(|| written(found, options).into_iter().find(|file| is_beyond_writing(file)))
+/// The files that a configuration names.
+pub(crate) fn named(found: &Configuration, options: &Options) -> BTreeSet<PathBuf> {
+    read_again(found, options).into_iter().chain(written(found, options)).collect()
+}
+
+/// What a new configuration names that this process can no longer reach, and could not refuse at its start: what was
+/// named then and was not there is as far away as ever.
+pub(crate) fn first_beyond(
+    found: &Configuration,
+    options: &Options,
+    before: &BTreeSet<PathBuf>,
+) -> Option<PathBuf> {
+    let is_new = |file: &PathBuf| !before.contains(file);
+    let unreadable = read_again(found, options).into_iter().find(|file| is_new(file) && is_beyond(file));
+    let mut unwritable = written(found, options).into_iter().filter(is_new);
+    unreadable.or_else(|| unwritable.find(|file| is_beyond_writing(file)))
 }
 
 /// Files beside the configuration that are looked at while the daemon runs.

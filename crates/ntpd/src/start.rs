@@ -1,6 +1,7 @@
 //! From the command line to the running loop, in the order that lets errors reach a person: first
 //! everything that can be refused, then the background, then the loop.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
@@ -32,7 +33,7 @@ use crate::log::{self, Destination};
 use crate::net::{self, ListenError, Sockets};
 use crate::panic_gate::PanicGate;
 use crate::resolver::Resolver;
-use crate::sandbox::{self, Confined};
+use crate::sandbox::{self, Confined, Standing};
 use crate::serve::{Service, ServicePlan};
 use crate::statefiles::{self, StateFiles};
 use crate::statistics::StatisticsFiles;
@@ -77,6 +78,11 @@ struct Prepared {
     keys: Arc<KeyTable>,
     drift_file: Option<PathBuf>,
     sockets: Vec<(SocketAddr, Socket)>,
+    /// Where it is to listen and this machine is not.
+    absent: Vec<SocketAddr>,
+    settled: Settled,
+    /// The files that ntp.conf names.
+    named: BTreeSet<PathBuf>,
     options: Options,
     clock: Clock,
     panic_gate: PanicGate,
@@ -124,11 +130,12 @@ fn prepare(options: &Options) -> Result<Prepared, StartError> {
     complaints.extend(unusable);
     let clock = Clock::open(options.clock, !config.discipline.disabled)?;
     // Setting the clock once needs no port: it works beside a daemon that only serves.
-    let sockets = if options.quit { Vec::new() } else { listen(&found, options)? };
+    let (sockets, absent) = if options.quit { (Vec::new(), Vec::new()) } else { listen(&found, options)? };
     if options.quit {
         found.interfaces.clear();
     }
     let (drift_file, options) = (None, options.clone());
+    let (settled, named) = (Settled::of(&found), sandbox::named(&found, &options));
     Ok(Prepared {
         config,
         found,
@@ -137,33 +144,42 @@ fn prepare(options: &Options) -> Result<Prepared, StartError> {
         keys,
         drift_file,
         sockets,
+        absent,
+        settled,
+        named,
         options,
         clock,
         panic_gate,
     })
 }
 
-/// The listening sockets. Where `interface` lines choose, there may be none yet: addresses can come
-/// late.
+/// The listening sockets, and the addresses that are not there. Where `interface` lines choose, there may be none
+/// yet: addresses can come late.
 fn listen(
     found: &ntp_conf::Configuration,
     options: &Options,
-) -> Result<Vec<(SocketAddr, Socket)>, ListenError> {
-    let mut sockets = Vec::new();
+) -> Result<(Vec<(SocketAddr, Socket)>, Vec<SocketAddr>), ListenError> {
+    let (mut sockets, mut absent) = (Vec::new(), Vec::new());
     let wanted = net::wanted(&values(&found.interfaces), options.port).map_err(ListenError::Unknown)?;
     for address in wanted {
-        let opened = net::open(address)?;
-        if opened.is_none() {
-            info!("not listening on {address}, which this machine does not have");
+        match net::open(address)? {
+            Some(socket) => sockets.push((address, socket)),
+            None => absent.push(address),
         }
-        sockets.extend(opened.map(|socket| (address, socket)));
     }
-    Ok(sockets)
+    Ok((sockets, absent))
 }
 
 fn launch(options: &Options, mut prepared: Prepared) -> Result<Exit, StartError> {
     let needs = sandbox::needs(&prepared.found, &prepared.options);
-    let account = sandbox::account(options)?;
+    let account = match sandbox::account(options)? {
+        Standing::ToChange(account) => Some(account),
+        Standing::Same => None,
+        Standing::Stuck(words) => {
+            prepared.complaints.push(words);
+            None
+        }
+    };
     let background = !(options.foreground || options.debug > 0 || options.quit);
     // Opened while a person still sees what goes wrong, and before the working directory changes.
     let mut log_file = options.log_file.as_deref().map(|path| named(path, log::open(path))).transpose()?;
@@ -202,7 +218,7 @@ fn launch(options: &Options, mut prepared: Prepared) -> Result<Exit, StartError>
         None => Destination::StandardError,
     };
     named(Path::new("the log"), log::start(destination, level))?;
-    // Removed when the daemon ends, however it does.
+    // Removed when the daemon ends, however it does; emptied where its folder is not the daemon's any more.
     let _pid_file = pid_file.map(PidFile::write).transpose()?;
     info!("ntpd {} starts with {}", env!("CARGO_PKG_VERSION"), options.config.display());
     log_findings(&prepared);
@@ -249,8 +265,9 @@ fn run_loop(prepared: Prepared, _confined: &Confined) -> Result<Exit, StartError
 }
 
 fn drive(prepared: Prepared) -> Result<Driver, StartError> {
-    let Prepared { config, found, keys, drift_file, sockets, clock, options, panic_gate, .. } = prepared;
-    let settled = Settled::of(&found);
+    let Prepared {
+        config, found, keys, drift_file, sockets, clock, options, panic_gate, settled, named, ..
+    } = prepared;
     let restrictions = AccessLines::of(&found, 0);
     let drift = drift_file.as_deref().and_then(|path| remembered(path, statefiles::read_drift));
     let memory = drift_file.as_deref().map(statefiles::memory_path);
@@ -292,6 +309,7 @@ fn drive(prepared: Prepared) -> Result<Driver, StartError> {
         hosts,
         service,
         settled,
+        named,
         nonce_key: secret().map_err(io_error("random numbers"))?,
         port: options.port,
         options,
@@ -391,8 +409,10 @@ impl PidFile {
 
 impl Drop for PidFile {
     fn drop(&mut self) {
-        // Gone already is gone.
-        drop(fs::remove_file(&self.path));
+        // Gone already is gone, and a number of nobody is no number.
+        if fs::remove_file(&self.path).is_err() {
+            drop(self.file.set_len(0));
+        }
     }
 }
 
@@ -409,6 +429,9 @@ fn log_findings(prepared: &Prepared) {
     }
     for complaint in &prepared.complaints {
         warn!("{complaint}");
+    }
+    for address in &prepared.absent {
+        info!("not listening on {address}, which this machine does not have");
     }
 }
 

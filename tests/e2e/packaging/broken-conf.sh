@@ -4,6 +4,10 @@ without_clock
 install_ours
 fails_with 3 systemctl is-active ntp
 fails_with 1 systemctl restart ntp
+# It is not started again and again for that.
+sleep 6
+test "$(systemctl show -P ActiveState ntp)" = failed
+test "$(systemctl show -P NRestarts ntp)" = 0
 journalctl -u ntp --no-pager | grep '/etc/ntp.conf:2'
 fails_with 1 ntpctl check
 ntpctl check | grep 'sevrer' || ntpctl check 2>&1 | grep 'sevrer'

@@ -1,8 +1,11 @@
 without_clock
 install_ours
 until_it systemctl is-active ntp
+ntpctl set tinker panic 0 --no-restart
+ntpctl keygen /etc/ntp.keys
+test -d /var/backups/ntp
 apt-get purge -y ntp
-for path in /etc/ntp.conf /etc/default/ntp /var/lib/ntp /etc/apparmor.d/usr.sbin.ntpd /usr/sbin/ntpd /usr/share/doc/ntp \
+for path in /etc/ntp.conf /etc/ntp.keys /etc/ntp /var/backups/ntp /etc/default/ntp /var/lib/ntp /etc/apparmor.d/usr.sbin.ntpd /usr/sbin/ntpd /usr/share/doc/ntp \
     /etc/systemd/system/multi-user.target.wants/ntp.service; do
     test ! -e $path
     test ! -L $path

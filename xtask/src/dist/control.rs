@@ -54,17 +54,31 @@ fn digests(stage: &Path) -> Result<String, String> {
     output(Command::new("sh").args(["-c", script]).current_dir(stage))
 }
 
+/// The newest version of the C library whose symbols the programs ask for.
+fn libc_needed(stage: &Path) -> Result<String, String> {
+    let script = "find . -type f -perm -u+x -path '*bin/*' -exec objdump -T {} + | \
+                  sed -n 's/.*(GLIBC_\\([0-9.]*\\)).*/\\1/p' | sort -Vu | tail -n 1";
+    let version = output(Command::new("sh").args(["-c", script]).current_dir(stage))?;
+    let version = version.trim();
+    if version.is_empty() {
+        Err("the programs ask for no version of libc".to_owned())
+    } else {
+        Ok(version.to_owned())
+    }
+}
+
 fn control(architecture: &str, stage: &Path) -> Result<String, String> {
     let version = env!("CARGO_PKG_VERSION");
     let size = output(Command::new("du").args(["-sk", "--apparent-size", "--exclude=DEBIAN"]).arg(stage))?;
     let size = size.split_whitespace().next().unwrap_or("0").to_owned();
+    let libc = libc_needed(stage)?;
     Ok(format!(
         "Package: ntp\n\
          Version: {EPOCH}:{version}\n\
          Architecture: {architecture}\n\
          Maintainer: {MAINTAINER}\n\
          Installed-Size: {size}\n\
-         Depends: libc6 (>= 2.34), libgcc-s1\n\
+         Depends: libc6 (>= {libc}), libgcc-s1\n\
          Pre-Depends: init-system-helpers (>= 1.54~)\n\
          Recommends: tzdata\n\
          Suggests: apparmor\n\

@@ -40,7 +40,11 @@ pub(super) fn run() -> Result<(), String> {
     let archive = dist.join(format!("ntp-{}-{musl}.tar.xz", env!("CARGO_PKG_VERSION")));
     let mut tar = Command::new("tar");
     tar.args(["--sort=name", "--owner=0", "--group=0", "--numeric-owner", "--format=gnu"]);
-    tar.arg(format!("--mtime=@{moment}")).arg("-C").arg(&stage).arg("-cJf").arg(&archive).arg(".");
+    // Files alone: folders are the machine's, and may be links there.
+    let files = output(Command::new("find").args([".", "-type", "f"]).current_dir(&stage))?;
+    let mut files: Vec<&str> = files.lines().collect();
+    files.sort_unstable();
+    tar.arg(format!("--mtime=@{moment}")).arg("-C").arg(&stage).arg("-cJf").arg(&archive).args(files);
     output(&mut tar)?;
     say(output(Command::new("sha256sum").arg(&archive))?.trim());
     Ok(())

@@ -9,8 +9,10 @@ mod local;
 mod reload;
 mod serving;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ntp_conf::directive::{InterfaceRule, LogSelection};
@@ -76,6 +78,8 @@ pub(crate) struct Driver {
     pub(crate) options: Options,
     /// What only a restart puts in force, as it was read at the start.
     pub(crate) settled: Settled,
+    /// The files that ntp.conf named at the start.
+    pub(crate) named: BTreeSet<PathBuf>,
     /// A secret of this run, for nonces.
     pub(crate) nonce_key: (u64, u64),
     pub(crate) names: Names,

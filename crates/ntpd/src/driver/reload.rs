@@ -1,9 +1,10 @@
 //! SIGHUP: the configuration is read anew, and what it says of clients comes into force without a pause.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use ntp_conf::directive::Tinker;
-use ntp_conf::{Configuration, Severity, values};
+use ntp_conf::{Configuration, Placed, Severity, values};
 use tracing::{error, info, warn};
 
 use super::Driver;
@@ -19,20 +20,27 @@ use ntp_proto::time::MonoTime;
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Settled {
     tinkers: Vec<Tinker>,
-    drift_file: Option<std::path::PathBuf>,
+    drift_file: Option<PathBuf>,
     threads: ntp_conf::directive::ServerThreads,
     list_size: (usize, Option<usize>),
     code_point: Option<u8>,
+    discipline_disabled: bool,
+    log_file: Option<PathBuf>,
+    pid_file: Option<PathBuf>,
 }
 
 impl Settled {
     pub(crate) fn of(found: &Configuration) -> Self {
+        let path = |line: &Option<Placed<PathBuf>>| line.as_ref().map(|file| file.value.clone());
         Self {
             tinkers: values(&found.tinkers),
-            drift_file: found.drift_file.as_ref().map(|file| file.value.clone()),
+            drift_file: path(&found.drift_file),
             threads: found.server_threads,
             list_size: client_list_size(found),
             code_point: found.code_point.as_ref().map(|code| code.value),
+            discipline_disabled: found.discipline_disabled,
+            log_file: path(&found.log_file),
+            pid_file: path(&found.pid_file),
         }
     }
 
@@ -44,6 +52,9 @@ impl Settled {
             (self.threads == other.threads, "server-threads"),
             (self.list_size == other.list_size, "mru"),
             (self.code_point == other.code_point, "dscp"),
+            (self.discipline_disabled == other.discipline_disabled, "enable/disable ntp"),
+            (self.log_file == other.log_file, "logfile"),
+            (self.pid_file == other.pid_file, "pidfile"),
         ];
         pairs.into_iter().filter(|(same, _)| !same).map(|(_, name)| name).collect()
     }
@@ -83,7 +94,7 @@ impl Driver {
         self.options.complete(&mut found);
         // A slip of the pen is no reason to stop asking those who are asked now.
         config::judge(&self.options.config, &found, &findings)?;
-        if let Some(path) = sandbox::first_beyond(&found, &self.options) {
+        if let Some(path) = sandbox::first_beyond(&found, &self.options, &self.named) {
             return Err(ConfigError::Beyond(path));
         }
         let keys = match keys::load(&found) {
