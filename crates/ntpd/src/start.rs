@@ -29,7 +29,7 @@ use crate::exit::Exit;
 use crate::keys;
 use crate::leap_file::LeapFile;
 use crate::local::LocalSocket;
-use crate::log::{self, Destination};
+use crate::log::{self, Destination, LogFile};
 use crate::net::{self, ListenError, Sockets};
 use crate::panic_gate::PanicGate;
 use crate::resolver::Resolver;
@@ -130,7 +130,8 @@ fn prepare(options: &Options) -> Result<Prepared, StartError> {
     complaints.extend(unusable);
     let clock = Clock::open(options.clock, !config.discipline.disabled)?;
     // Setting the clock once needs no port: it works beside a daemon that only serves.
-    let (sockets, absent) = if options.quit { (Vec::new(), Vec::new()) } else { listen(&found, options)? };
+    let Listening { sockets, absent } =
+        if options.quit { Listening::default() } else { listen(&found, options)? };
     if options.quit {
         found.interfaces.clear();
     }
@@ -153,21 +154,42 @@ fn prepare(options: &Options) -> Result<Prepared, StartError> {
     })
 }
 
-/// The listening sockets, and the addresses that are not there. Where `interface` lines choose, there may be none
-/// yet: addresses can come late.
-fn listen(
-    found: &ntp_conf::Configuration,
-    options: &Options,
-) -> Result<(Vec<(SocketAddr, Socket)>, Vec<SocketAddr>), ListenError> {
-    let (mut sockets, mut absent) = (Vec::new(), Vec::new());
+/// The listening sockets. Where `interface` lines choose, there may be none yet: addresses can come late.
+#[derive(Default)]
+struct Listening {
+    sockets: Vec<(SocketAddr, Socket)>,
+    /// Addresses that this machine does not have.
+    absent: Vec<SocketAddr>,
+}
+
+fn listen(found: &ntp_conf::Configuration, options: &Options) -> Result<Listening, ListenError> {
+    let mut listening = Listening::default();
     let wanted = net::wanted(&values(&found.interfaces), options.port).map_err(ListenError::Unknown)?;
     for address in wanted {
         match net::open(address)? {
-            Some(socket) => sockets.push((address, socket)),
-            None => absent.push(address),
+            Some(socket) => listening.sockets.push((address, socket)),
+            None => listening.absent.push(address),
         }
     }
-    Ok((sockets, absent))
+    Ok(listening)
+}
+
+/// The log and the file with our number: opened while a person still sees what goes wrong, and before the working
+/// directory changes.
+fn open_files(
+    options: &Options,
+    prepared: &mut Prepared,
+) -> Result<(Option<LogFile>, Option<PidFile>), StartError> {
+    let mut log_file = options.log_file.as_deref().map(|path| named(path, log::open(path))).transpose()?;
+    let mut pid_file = options.pid_file.as_deref().map(PidFile::create).transpose()?;
+    // What the file says gives way to the command line, and does not stop the daemon, as in the others.
+    if let Some(Placed { value: path, at }) = prepared.found.log_file.take().filter(|_| log_file.is_none()) {
+        log_file = prepared.optional(at, named(&path, log::open(&path)));
+    }
+    if let Some(Placed { value: path, at }) = prepared.found.pid_file.take().filter(|_| pid_file.is_none()) {
+        pid_file = prepared.optional(at, PidFile::create(&path));
+    }
+    Ok((log_file, pid_file))
 }
 
 fn launch(options: &Options, mut prepared: Prepared) -> Result<Exit, StartError> {
@@ -181,16 +203,7 @@ fn launch(options: &Options, mut prepared: Prepared) -> Result<Exit, StartError>
         }
     };
     let background = !(options.foreground || options.debug > 0 || options.quit);
-    // Opened while a person still sees what goes wrong, and before the working directory changes.
-    let mut log_file = options.log_file.as_deref().map(|path| named(path, log::open(path))).transpose()?;
-    let mut pid_file = options.pid_file.as_deref().map(PidFile::create).transpose()?;
-    // What the file says gives way to the command line, and does not stop the daemon, as in the others.
-    if let Some(Placed { value: path, at }) = prepared.found.log_file.take().filter(|_| log_file.is_none()) {
-        log_file = prepared.optional(at, named(&path, log::open(&path)));
-    }
-    if let Some(Placed { value: path, at }) = prepared.found.pid_file.take().filter(|_| pid_file.is_none()) {
-        pid_file = prepared.optional(at, PidFile::create(&path));
-    }
+    let (log_file, pid_file) = open_files(options, &mut prepared)?;
     let drift_file = options
         .drift_file
         .clone()
