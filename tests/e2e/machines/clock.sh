@@ -25,3 +25,12 @@ md5sum -c before
 score=$(systemd-analyze security --no-pager ntp | sed -n 's/.*level.*: \([0-9.]*\) .*/\1/p')
 echo "SHOW security $score on the running service"
 test "$(echo "$score" | tr -d .)" -le 25
+# Beyond the panic threshold, once it has been right: it ends, says why, and is not started again by itself.
+put_ahead 7200
+until_it sh -c '! systemctl is-active ntp'
+test "$(systemctl show -P ExecMainStatus ntp)" = 4
+test "$(systemctl show -P NRestarts ntp)" = 0
+journalctl -u ntp --no-pager | grep 'beyond the panic threshold: set it roughly by hand, or remove /run/ntp/panicgate'
+rm /run/ntp/panicgate
+systemctl start ntp
+until_it is_within 20

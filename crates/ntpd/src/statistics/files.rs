@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use ntp_conf::directive::FileAge;
 use ntp_proto::time::{Date, UnixTime};
-use tracing::warn;
+use tracing::{info, warn};
 
 /// Seconds of a day.
 const DAY: u64 = 86_400;
@@ -55,7 +55,11 @@ impl FileSet {
         let text = if torn { format!("\n{line}") } else { line.to_owned() };
         let written = self.file(date, age).and_then(|file| file.write_all(text.as_bytes()));
         match written {
-            Ok(()) => self.complained = false,
+            Ok(()) => {
+                if std::mem::take(&mut self.complained) {
+                    info!("{}: statistics are written again", self.path.display());
+                }
+            }
             Err(reason) => {
                 // Whatever it was, it may have been mended when the next line comes.
                 self.torn = torn || self.open.is_some();
