@@ -188,7 +188,7 @@ fn a_slip_of_the_pen_does_not_stop_asking_those_who_are_asked() {
     fs::write(&place.conf, "sever 127.0.0.1\n").unwrap();
     running.reload();
     running.says("the configuration is not read anew: ");
-    running.says("has 1 errors and names no usable server; mend them and try again");
+    running.says("1 of its lines are wrong, and none names a usable server");
     // Nobody at all is what was asked for.
     fs::write(&place.conf, "").unwrap();
     running.reload();

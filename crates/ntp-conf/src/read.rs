@@ -267,8 +267,10 @@ pub fn read_within(path: &Path, loader: &mut dyn Loader, limits: Limits) -> Resu
     reader.unpeer();
     reader.note_duplicates();
     if reader.read.configuration.sources.is_empty() {
+        let is_wrong = reader.read.diagnostics.iter().any(|finding| finding.severity == Severity::Error);
+        let in_force = if is_wrong { "ntpd does not start with it" } else { "the clock runs by itself" };
         let mut finding = Diagnostic::of_file("W007", &path.display().to_string(), "no server is configured")
-            .in_force("the clock runs by itself")
+            .in_force(in_force)
             .remedy("add one: ntpctl add-server NAME");
         finding.severity = Severity::Warning;
         reader.read.diagnostics.push(finding);

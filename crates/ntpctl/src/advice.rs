@@ -18,6 +18,9 @@ const LENGTH_MAX: usize = 1 << 20;
 /// Where the packaged unit lets ntpd write.
 const WRITABLE: [&str; 3] = ["/var/lib/ntp", "/var/log/ntpstats", "/run/ntp"];
 
+/// Where the packaged unit shows ntpd nothing of what is there (`ProtectHome`, `PrivateTmp`).
+const HIDDEN: [&str; 5] = ["/root", "/home", "/run/user", "/tmp", "/var/tmp"];
+
 /// Everything that the files beside it have against a configuration.
 pub(crate) fn of_files(main: &Path, read: &Read) -> Vec<Diagnostic> {
     let argument = |name: &str| -> Option<Effective> {
@@ -28,8 +31,19 @@ pub(crate) fn of_files(main: &Path, read: &Read) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     found.extend(argument("keys").into_iter().flat_map(|value| keys(read, &value)));
     found.extend(argument("leapfile").and_then(|value| leap_file(read, &value)));
-    found.extend(argument("driftfile").and_then(|value| drift_file(main, read, &value)));
+    found.extend(argument("driftfile").and_then(|value| drift_file(read, &value)));
     found.extend(argument("statsdir").and_then(|value| folder(read, &value)));
+    for (name, usual) in [
+        ("driftfile", "/var/lib/ntp/ntp.drift"),
+        ("statsdir", "/var/log/ntpstats/"),
+        ("logfile", "/var/log/ntpstats/ntp.log"),
+        ("pidfile", "/run/ntp/ntpd.pid"),
+    ] {
+        found.extend(argument(name).and_then(|value| unwritable(main, read, &value, usual)));
+    }
+    for name in ["keys", "leapfile"] {
+        found.extend(argument(name).and_then(|value| hidden(main, read, &value)));
+    }
     found
 }
 
@@ -81,20 +95,39 @@ fn now() -> UnixTime {
     UnixTime::new(i64::try_from(since.as_secs()).unwrap_or(i64::MAX), 0)
 }
 
-fn drift_file(main: &Path, read: &Read, value: &Effective) -> Option<Diagnostic> {
+fn drift_file(read: &Read, value: &Effective) -> Option<Diagnostic> {
     let path = Path::new(&value.value);
     let say = |code, message: &str, remedy: &str| advise(read, value.at, &value.value, code, message, remedy);
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty())?;
     if !parent.is_dir() {
         return say("L026", &format!("there is no folder {}", parent.display()), "make it, or name another");
     }
-    // What the unit may write matters for the file that the unit runs.
-    let packaged = main == Path::new("/etc/ntp.conf");
-    if packaged && !WRITABLE.iter().any(|folder| path.starts_with(folder)) {
-        let message = "the packaged unit lets ntpd write nowhere there";
-        return say("L027", message, "the usual place is /var/lib/ntp/ntp.drift");
-    }
     None
+}
+
+/// What the unit lets ntpd do matters for the file that the unit runs.
+fn is_the_units(main: &Path) -> bool {
+    main == Path::new("/etc/ntp.conf")
+}
+
+fn unwritable(main: &Path, read: &Read, value: &Effective, usual: &str) -> Option<Diagnostic> {
+    let path = Path::new(&value.value);
+    if !is_the_units(main) || WRITABLE.iter().any(|folder| path.starts_with(folder)) {
+        return None;
+    }
+    let message = "the packaged unit lets ntpd write nowhere there, or in a /tmp of its own";
+    let remedy =
+        format!("the usual place is {usual}; `systemctl edit ntp` with ReadWritePaths= opens another");
+    advise(read, value.at, &value.value, "L027", message, &remedy)
+}
+
+fn hidden(main: &Path, read: &Read, value: &Effective) -> Option<Diagnostic> {
+    let path = Path::new(&value.value);
+    if !is_the_units(main) || !HIDDEN.iter().any(|folder| path.starts_with(folder)) {
+        return None;
+    }
+    let message = format!("the packaged unit hides {} from ntpd", HIDDEN.join(", "));
+    advise(read, value.at, &value.value, "L029", &message, "the usual place is /etc")
 }
 
 fn folder(read: &Read, value: &Effective) -> Option<Diagnostic> {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
 use ntp_os::atomic_file::replace;
@@ -84,7 +84,8 @@ fn settle(folder: &Path, interface: &str, servers: &[String], out: &mut dyn Writ
         writeln!(out, "{interface}: no servers any more")?;
         return Ok(true);
     }
-    let lines: String = used.iter().map(|server| ["server ", server, " iburst\n"].concat()).collect();
+    let lines: String =
+        used.iter().map(|server| ["server ", &on(server, interface), " iburst\n"].concat()).collect();
     let text = format!("# From DHCP on {interface}; written anew with every lease.\n{lines}");
     if old.as_deref() == Some(text.as_bytes()) {
         return Ok(false);
@@ -94,6 +95,15 @@ fn settle(folder: &Path, interface: &str, servers: &[String], out: &mut dyn Writ
     replace(&path, text.as_bytes(), old.as_deref(), 0o644).map_err(|error| failed(&error))?;
     writeln!(out, "{interface}: {}", used.join(", "))?;
     Ok(true)
+}
+
+/// An address that holds on one link alone has that link's name with it.
+fn on(server: &str, interface: &str) -> String {
+    let link = interface.strip_suffix("-6").unwrap_or(interface);
+    match server.parse::<Ipv6Addr>() {
+        Ok(address) if address.is_unicast_link_local() => format!("{server}%{link}"),
+        Ok(_) | Err(_) => server.to_owned(),
+    }
 }
 
 /// The servers of each lease that systemd-networkd has, and nothing for the interfaces that it had one for before.
@@ -175,6 +185,15 @@ mod tests {
         assert!(!settled(folder.path(), &["192.0.2.1", "2001:db8::1", "ntp.example"]).0);
         assert!(settled(folder.path(), &[]).0);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn an_address_of_the_link_is_on_it() {
+        let folder = tempfile::tempdir().unwrap();
+        settled(folder.path(), &["fe80::1", "2001:db8::1"]);
+        let text = fs::read_to_string(folder.path().join("eth0.conf")).unwrap();
+        assert!(text.contains("server fe80::1%eth0 iburst\nserver 2001:db8::1 iburst\n"), "{text}");
+        assert_eq!(on("fe80::1", "eth0-6"), "fe80::1%eth0");
     }
 
     #[test]

@@ -45,7 +45,9 @@ pub(crate) enum ConfigError {
     #[error("{} lies outside the folders that ntpd confined itself to when it started; restart it", .0.display())]
     Beyond(PathBuf),
     /// There are errors in it, and nothing is left to do.
-    #[error("{path}: has {errors} errors and names no usable server; mend them and try again")]
+    #[error(
+        "{path}: {errors} of its lines are wrong, and none names a usable server; mend them and try again"
+    )]
     Useless { path: String, errors: usize },
 }
 

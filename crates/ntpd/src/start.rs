@@ -35,7 +35,7 @@ use crate::panic_gate::PanicGate;
 use crate::resolver::Resolver;
 use crate::sandbox::{self, Confined, Standing};
 use crate::serve::{Service, ServicePlan};
-use crate::statefiles::{self, StateFiles};
+use crate::statefiles::{self, StateFiles, hint_of_unit};
 use crate::statistics::StatisticsFiles;
 
 /// How what is sent is marked where nothing is said: expedited forwarding, as in classic ntpd.
@@ -91,7 +91,8 @@ struct Prepared {
 impl Prepared {
     /// Something that the configuration asks for and the daemon can do without.
     fn optional<T>(&mut self, at: At, outcome: Result<T, StartError>) -> Option<T> {
-        outcome.map_err(|error| self.complaints.push(format!("{}: {error}", self.found.place(at)))).ok()
+        let place = || self.found.place(at);
+        outcome.map_err(|error| self.complaints.push(format!("{}: {error}{}", place(), hint_of_unit()))).ok()
     }
 }
 
@@ -174,14 +175,36 @@ fn listen(found: &ntp_conf::Configuration, options: &Options) -> Result<Listenin
     Ok(listening)
 }
 
+/// What the command line asks for: a person who has it leave the terminal hears that it cannot be had; a service does
+/// without, as the clock matters more.
+fn wanted<T>(
+    options: &Options,
+    prepared: &mut Prepared,
+    outcome: Result<T, StartError>,
+) -> Result<Option<T>, StartError> {
+    match outcome {
+        Err(error) if options.foreground => {
+            prepared.complaints.push(format!("{error}{}", hint_of_unit()));
+            Ok(None)
+        }
+        outcome => outcome.map(Some),
+    }
+}
+
 /// The log and the file with our number: opened while a person still sees what goes wrong, and before the working
 /// directory changes.
 fn open_files(
     options: &Options,
     prepared: &mut Prepared,
 ) -> Result<(Option<LogFile>, Option<PidFile>), StartError> {
-    let mut log_file = options.log_file.as_deref().map(|path| named(path, log::open(path))).transpose()?;
-    let mut pid_file = options.pid_file.as_deref().map(PidFile::create).transpose()?;
+    let mut log_file = None;
+    if let Some(path) = &options.log_file {
+        log_file = wanted(options, prepared, named(path, log::open(path)))?;
+    }
+    let mut pid_file = None;
+    if let Some(path) = &options.pid_file {
+        pid_file = wanted(options, prepared, PidFile::create(path))?;
+    }
     // What the file says gives way to the command line, and does not stop the daemon, as in the others.
     if let Some(Placed { value: path, at }) = prepared.found.log_file.take().filter(|_| log_file.is_none()) {
         log_file = prepared.optional(at, named(&path, log::open(&path)));
@@ -251,8 +274,9 @@ fn launch(options: &Options, mut prepared: Prepared) -> Result<Exit, StartError>
         && let Err(reason) = statefiles::is_replaceable(path)
     {
         warn!(
-            "{}: the frequency will not be remembered from one start to the next: its folder: {reason}",
-            path.display()
+            "{}: the frequency will not be remembered from one start to the next: its folder: {reason}{}",
+            path.display(),
+            hint_of_unit()
         );
     }
     let confined = if options.no_sandbox { sandbox::waive() } else { sandbox::enter(needs) };

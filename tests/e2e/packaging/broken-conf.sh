@@ -11,6 +11,16 @@ test "$(systemctl show -P NRestarts ntp)" = 0
 journalctl -u ntp --no-pager | grep '/etc/ntp.conf:2'
 fails_with 1 ntpctl check
 ntpctl check | grep 'sevrer' || ntpctl check 2>&1 | grep 'sevrer'
+ntpctl check 2>&1 | grep 'ntpd does not start with it'
 sed -i s/sevrer/server/ /etc/ntp.conf
+# Where the unit lets it write nothing, it runs without, and says what opens the place.
+echo 'NTPD_OPTS="-g -l /var/log/ntp.log"' >/etc/default/ntp
+printf 'statsdir /srv/\nstatistics sysstats\n' >>/etc/ntp.conf
+ntpctl check 2>&1 | grep 'L027'
 systemctl restart ntp
 systemctl is-active ntp
+journalctl -u ntp --no-pager | grep '/var/log/ntp.log: Read-only file system.*ReadWritePaths='
+# A reload that is refused is shown where one looks.
+echo sevrer >/etc/ntp.conf
+systemctl reload ntp
+until_it sh -c 'systemctl show -P StatusText ntp | grep "the one from before is in force"'

@@ -11,6 +11,7 @@ printf 'driftfile /var/lib/ntp/ntp.drift\nserver 192.0.2.8\n' >/etc/ntp.conf
 echo "NTPD_OPTS='-g -4'" >/etc/default/ntp
 mkdir -p /var/lib/ntp /var/log/ntpstats
 echo 3.25 >/var/lib/ntp/ntp.drift
+echo old >/var/log/ntpstats/loopstats.20260101
 chown -R 4711:4711 /var/lib/ntp /var/log/ntpstats
 (umask 077 && echo '1 SHA1 0123456789012345678901234567890123456789' >/etc/ntp.keys)
 md5sum /etc/ntp.conf /etc/default/ntp >before
@@ -18,7 +19,7 @@ without_clock
 install_ours
 md5sum -c before
 systemctl is-active ntp
-test "$(stat -c %U /var/lib/ntp /var/lib/ntp/ntp.drift /var/log/ntpstats | sort -u)" = ntp
+test "$(stat -c %U /var/lib/ntp /var/lib/ntp/ntp.drift /var/log/ntpstats /var/log/ntpstats/loopstats.20260101 | sort -u)" = ntp
 ntpctl list | grep 192.0.2.8
 test "$(stat -c '%U %G %a' /etc/ntp.keys)" = 'root ntp 640'
 # And from there to a machine on which it is removed only.

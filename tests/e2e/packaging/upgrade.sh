@@ -3,6 +3,10 @@ echo 'server 192.0.2.7 iburst # ours' >>/etc/ntpsec/ntp.conf
 echo 'keys /etc/ntpsec/ntp.keys' >>/etc/ntpsec/ntp.conf
 echo '1 AES 0123456789abcdef0123456789abcdef' >/etc/ntpsec/ntp.keys
 echo '-12.345' >/var/lib/ntpsec/ntp.drift
+printf 'NTPD_OPTS="-g -4"\nIGNORE_DHCP="yes"\n' >/etc/default/ntpsec
+mkdir -p /etc/ntpsec/ntp.d
+echo 'server 192.0.2.77' >/etc/ntpsec/ntp.d/third.conf
+chmod 640 /etc/ntpsec/ntp.conf
 systemctl enable ntpsec
 # As `apt install ntp` does it on Debian 12: an empty package of our name that needs ntpsec.
 mkdir -p old/DEBIAN
@@ -14,6 +18,9 @@ without_clock
 install_ours
 dpkg-query -W -f '${Status}\n' ntp | grep -x 'install ok installed'
 grep -x 'server 192.0.2.7 iburst # ours' /etc/ntp.conf
+test "$(stat -c '%U %G %a' /etc/ntp.conf)" = 'root ntp 640'
+grep -x 'NTPD_OPTS="-g -4"' /etc/default/ntp
+ntpctl list | grep 192.0.2.77
 grep -x 'driftfile /var/lib/ntp/ntp.drift' /etc/ntp.conf
 grep -x 'keys /etc/ntp.keys' /etc/ntp.conf
 test "$(stat -c '%U %G %a' /etc/ntp.keys)" = 'root ntp 640'

@@ -319,7 +319,8 @@ impl System {
         match &source.config.kind {
             SourceKind::Pool(name) => Some(PeerSnapshot {
                 host: Some(name.clone()),
-                reference_id: ReferenceId::from_code("POOL"),
+                // Whether its servers stand by themselves, or its name is not resolved (yet).
+                reference_id: ReferenceId::from_code(if source.has_addresses { "POOL" } else { "DNS" }),
                 ..row(PeerKind::Pool)
             }),
             SourceKind::Server(Target::Name(name)) => Some(PeerSnapshot {

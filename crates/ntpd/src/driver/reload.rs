@@ -82,6 +82,9 @@ impl Driver {
     pub(super) fn reload_and_tell(&mut self, now: MonoTime) {
         if let Err(reason) = self.reload(now) {
             error!("the configuration is not read anew: {reason}");
+            super::tell(
+                &self.notifier.status("the configuration is not read anew; the one from before is in force"),
+            );
         }
     }
 

@@ -10,6 +10,8 @@ use ntp_conf::directive::FileAge;
 use ntp_proto::time::{Date, UnixTime};
 use tracing::{info, warn};
 
+use crate::statefiles::hint_of_unit;
+
 /// Seconds of a day.
 const DAY: u64 = 86_400;
 
@@ -73,7 +75,8 @@ impl FileSet {
                     } else {
                         ""
                     };
-                    warn!("{}: statistics are not written: {reason}{remedy}", self.path.display());
+                    let hint = hint_of_unit();
+                    warn!("{}: statistics are not written: {reason}{remedy}{hint}", self.path.display());
                 }
             }
         }
