@@ -14,8 +14,7 @@ ntpctl check | grep 'sevrer' || ntpctl check 2>&1 | grep 'sevrer'
 ntpctl check 2>&1 | grep 'ntpd does not start with it'
 sed -i s/sevrer/server/ /etc/ntp.conf
 # Where the unit lets it write nothing, it runs without, and says what opens the place.
-echo 'NTPD_OPTS="-g -l /var/log/ntp.log"' >/etc/default/ntp
-printf 'statsdir /srv/\nstatistics sysstats\n' >>/etc/ntp.conf
+printf 'logfile /var/log/ntp.log\nstatsdir /srv/\nstatistics sysstats\n' >>/etc/ntp.conf
 ntpctl check 2>&1 | grep 'L027'
 systemctl restart ntp
 systemctl is-active ntp
