@@ -9,6 +9,8 @@ use ntp_os::config_files;
 use ntp_proto::auth::{Algorithm, Key, KeyId, KeyTable, SharedKey};
 use ntp_proto::server::Prefix;
 
+use crate::unit;
+
 /// The longest file.
 const FILE_LEN_MAX: usize = 4 << 20;
 
@@ -25,7 +27,7 @@ pub(crate) fn load(found: &Configuration) -> Result<(KeyTable, Vec<String>), Str
             return Err(format!("{name} has more than {FILE_LEN_MAX} bytes"));
         }
         Ok((_, content)) => content,
-        Err(error) => return Err(format!("{name}: {error}")),
+        Err(error) => return Err(format!("{name}: {error}{}", unit::hint_of_hiding(&file.value))),
     };
     let (lines, findings) = read_keys(&name, &content, &|word| Algorithm::from_name(word).is_some());
     let mut complaints: Vec<String> = findings.iter().map(ToString::to_string).collect();

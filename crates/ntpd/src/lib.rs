@@ -20,6 +20,7 @@ mod serve;
 mod start;
 mod statefiles;
 mod statistics;
+mod unit;
 
 pub use config::{frequency, system_config};
 pub use loader::load_files;

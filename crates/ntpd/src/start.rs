@@ -35,8 +35,9 @@ use crate::panic_gate::PanicGate;
 use crate::resolver::Resolver;
 use crate::sandbox::{self, Confined, Standing};
 use crate::serve::{Service, ServicePlan};
-use crate::statefiles::{self, StateFiles, hint_of_unit};
+use crate::statefiles::{self, StateFiles};
 use crate::statistics::StatisticsFiles;
+use crate::unit;
 
 /// How what is sent is marked where nothing is said: expedited forwarding, as in classic ntpd.
 const CODE_POINT: u8 = 46;
@@ -92,7 +93,9 @@ impl Prepared {
     /// Something that the configuration asks for and the daemon can do without.
     fn optional<T>(&mut self, at: At, outcome: Result<T, StartError>) -> Option<T> {
         let place = || self.found.place(at);
-        outcome.map_err(|error| self.complaints.push(format!("{}: {error}{}", place(), hint_of_unit()))).ok()
+        outcome
+            .map_err(|error| self.complaints.push(format!("{}: {error}{}", place(), unit::hint_of_writing())))
+            .ok()
     }
 }
 
@@ -184,7 +187,7 @@ fn wanted<T>(
 ) -> Result<Option<T>, StartError> {
     match outcome {
         Err(error) if options.foreground => {
-            prepared.complaints.push(format!("{error}{}", hint_of_unit()));
+            prepared.complaints.push(format!("{error}{}", unit::hint_of_writing()));
             Ok(None)
         }
         outcome => outcome.map(Some),
@@ -276,7 +279,7 @@ fn launch(options: &Options, mut prepared: Prepared) -> Result<Exit, StartError>
         warn!(
             "{}: the frequency will not be remembered from one start to the next: its folder: {reason}{}",
             path.display(),
-            hint_of_unit()
+            unit::hint_of_writing()
         );
     }
     let confined = if options.no_sandbox { sandbox::waive() } else { sandbox::enter(needs) };

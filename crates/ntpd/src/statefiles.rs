@@ -50,17 +50,6 @@ pub(crate) fn read_drift(path: &Path) -> Result<Option<Frequency>, String> {
     }
 }
 
-/// Where the packaged unit lets the daemon write, and how it lets it write elsewhere; nothing, where no unit has
-/// started it.
-pub(crate) fn hint_of_unit() -> &'static str {
-    if std::env::var_os("INVOCATION_ID").is_some() {
-        " (its unit lets it write in /var/lib/ntp, /var/log/ntpstats and /run/ntp: `systemctl edit ntp` with \
-         ReadWritePaths= opens another folder)"
-    } else {
-        ""
-    }
-}
-
 /// Whether a file can be put in its place, by this user and for now.
 pub(crate) fn is_replaceable(path: &Path) -> io::Result<()> {
     let folder = path.parent().unwrap_or(path);

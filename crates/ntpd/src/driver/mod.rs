@@ -275,7 +275,7 @@ impl Driver {
                     let now = clock::now()?;
                     self.statistics.write(now, self.system.date(now), &record);
                 }
-                Action::Finish(outcome) => return Ok(Some(finish(outcome, &self.panic_gate))),
+                Action::Finish(outcome) => return Ok(Some(finish(outcome, &self.clock, &self.panic_gate))),
             }
         }
         Ok(None)
@@ -376,10 +376,13 @@ fn tell(outcome: &io::Result<()>) {
     }
 }
 
-fn finish(outcome: Outcome, gate: &PanicGate) -> Exit {
+fn finish(outcome: Outcome, clock: &Clock, gate: &PanicGate) -> Exit {
     match outcome {
         Outcome::Set => {
-            info!("the clock is set");
+            match clock {
+                Clock::System(_) => info!("the clock is set"),
+                Clock::Virtual(_) => info!("a clock of its own is set; this machine's is left alone"),
+            }
             Exit::Done
         }
         Outcome::NoTime => {

@@ -10,7 +10,7 @@ use ntp_conf::directive::FileAge;
 use ntp_proto::time::{Date, UnixTime};
 use tracing::{info, warn};
 
-use crate::statefiles::hint_of_unit;
+use crate::unit;
 
 /// Seconds of a day.
 const DAY: u64 = 86_400;
@@ -75,7 +75,7 @@ impl FileSet {
                     } else {
                         ""
                     };
-                    let hint = hint_of_unit();
+                    let hint = unit::hint_of_writing();
                     warn!("{}: statistics are not written: {reason}{remedy}{hint}", self.path.display());
                 }
             }
