@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use ntp_proto::auth::{Algorithm, Key, KeyId, KeyTable, SharedKey};
 use ntp_proto::control::{
-    Asker, Caution, ControlMessage, Exchange, Gate, Identity, InterfaceRow, Lists, Opcode, Patience,
-    Question, Reaction, Statistics, parse_items, respond, sign,
+    Asker, Caution, ControlMessage, Exchange, Gate, Identity, InterfaceRow, Lists, NonceKeys, Opcode,
+    Patience, Question, Reaction, Statistics, parse_items, respond, sign,
 };
 use ntp_proto::random::Rng;
 use ntp_proto::server::{AccessList, ClientTable, RateLimit, Restrictions, RuleRow, ServerRules};
@@ -136,7 +136,7 @@ fn ask(asked: &Asked, input: &[u8]) -> usize {
         statistics: &asked.statistics,
         buffers: 1,
         caution: Caution { strict: input.len() % 2 == 1, terse: input.len() % 4 > 1 },
-        nonce_key: (1, 2),
+        nonce_keys: NonceKeys::new((1, 2)),
         control_key: KeyId::new(1),
         lists: &Empty,
     };

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use ntp_proto::auth::KeyTable;
 use ntp_proto::control::{
-    Asker, Caution, ControlHeader, ControlMessage, Gate, Identity, Question, Reaction, Reassembly,
+    Asker, Caution, ControlHeader, ControlMessage, Gate, Identity, NonceKeys, Question, Reaction, Reassembly,
     ReassemblyError, Statistics, Walk, respond,
 };
 use ntp_proto::server::{
@@ -95,7 +95,7 @@ impl Daemon {
             statistics: &Statistics::default(),
             buffers: 1,
             caution: Caution::default(),
-            nonce_key: (1, 2),
+            nonce_keys: NonceKeys::new((1, 2)),
             control_key: None,
             lists: &Empty,
         };

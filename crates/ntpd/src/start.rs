@@ -24,7 +24,7 @@ use tracing::{Level, debug, error, info, warn};
 use crate::cli::Options;
 use crate::clock::{Clock, ClockError};
 use crate::config::{self, AccessLines, ConfigError, NamedHosts};
-use crate::driver::{Driver, Lines, Names, Settled};
+use crate::driver::{Driver, Lines, Names, NonceSecrets, Settled};
 use crate::exit::Exit;
 use crate::keys;
 use crate::leap_file::LeapFile;
@@ -338,8 +338,6 @@ fn drive(prepared: Prepared) -> Result<Driver, StartError> {
     };
     let rules = config::server_rules(&found, &keys, access);
     let service = Service::new(plan, rules, system.reference(), &clock, began);
-    let random = || getrandom::u64().map_err(io::Error::other);
-    let secret = || Ok::<_, io::Error>((random()?, random()?));
     Ok(Driver {
         system,
         clock,
@@ -350,7 +348,7 @@ fn drive(prepared: Prepared) -> Result<Driver, StartError> {
         service,
         settled,
         named,
-        nonce_key: secret().map_err(io_error("random numbers"))?,
+        nonce_secrets: NonceSecrets::new(began).map_err(io_error("random numbers"))?,
         port: options.port,
         options,
         names: names(),

@@ -358,7 +358,7 @@ mod tests {
             statistics: &statistics,
             buffers: 1,
             caution: super::super::Caution::default(),
-            nonce_key: (7, 8),
+            nonce_keys: super::super::NonceKeys::new((7, 8)),
             control_key: None,
             lists: &Nothing,
         })
@@ -396,6 +396,18 @@ mod tests {
             }
             assert_eq!(seen.len(), 700);
             assert!(parts > 10, "{parts}");
+        });
+    }
+
+    #[test]
+    fn a_nonce_outlives_one_new_secret_and_no_second() {
+        with_asker(3, "127.0.0.1:5000", |asker| {
+            let text = format!("{}, frags=8", nonce_for(asker));
+            let mut asker = *asker;
+            asker.nonce_keys.renew((70, 80));
+            assert!(list(&asker, now(), text.as_bytes()).is_ok());
+            asker.nonce_keys.renew((700, 800));
+            assert_eq!(list(&asker, now(), text.as_bytes()), Err(Refused::Unproven));
         });
     }
 

@@ -32,6 +32,7 @@ pub use exchange::{Exchange, Patience, Question, Unanswered};
 pub use gate::Gate;
 pub use items::{Item, Typed, escaped, parse_items};
 pub use message::{CONTROL_HEADER_LEN, ControlHeader, ControlMessage, ErrorCode, FRAGMENT_LEN_MAX, Opcode};
+pub use nonce::NonceKeys;
 pub use ordered::{InterfaceRow, Lists, listing};
 pub use reassembly::{Reassembly, ReassemblyError, Response};
 pub use respond::{Asker, Configure, Identity, Reaction, respond};

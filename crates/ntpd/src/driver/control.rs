@@ -110,6 +110,7 @@ impl Driver {
         if !self.gate.is_open(from.ip(), now.mono) {
             return Ok(Reaction::Answer(Vec::new()));
         }
+        let nonce_keys = self.nonce_secrets.at(now.mono);
         let mut gate = std::mem::replace(&mut self.gate, ntp_proto::control::Gate::new(MonoTime::ZERO));
         let identity = Identity {
             version: &self.names.version,
@@ -131,7 +132,7 @@ impl Driver {
                 late_timers: self.late_timers,
             },
             buffers: self.service.buffers(),
-            nonce_key: self.nonce_key,
+            nonce_keys,
             control_key: self.control_key,
             lists: &Listing { driver: self },
         };

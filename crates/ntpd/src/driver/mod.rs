@@ -6,6 +6,7 @@
 mod control;
 mod lines;
 mod local;
+mod nonces;
 mod reload;
 mod serving;
 
@@ -55,6 +56,7 @@ const LATE: Duration = Duration::from_secs(1);
 const ADDRESS_INTERVAL: Duration = Duration::from_secs(20);
 
 pub(crate) use lines::Lines;
+pub(crate) use nonces::NonceSecrets;
 pub(crate) use reload::Settled;
 
 /// What the machine and the program are called.
@@ -80,8 +82,7 @@ pub(crate) struct Driver {
     pub(crate) settled: Settled,
     /// The files that ntp.conf named at the start.
     pub(crate) named: BTreeSet<PathBuf>,
-    /// A secret of this run, for nonces.
-    pub(crate) nonce_key: (u64, u64),
+    pub(crate) nonce_secrets: NonceSecrets,
     pub(crate) names: Names,
     pub(crate) notifier: Notifier,
     pub(crate) state_files: StateFiles,

@@ -19,7 +19,7 @@ use super::clients::{self, Refused};
 use super::gate::Gate;
 use super::lines::Lines;
 use super::message::{ControlHeader, ControlMessage, ErrorCode, FRAGMENT_LEN_MAX, Opcode};
-use super::nonce;
+use super::nonce::{self, NonceKeys};
 use super::ordered::{self, Lists};
 use super::schema::{self, Variable};
 use super::statistics::Statistics;
@@ -62,8 +62,8 @@ pub struct Asker<'a> {
     pub statistics: &'a Statistics,
     /// Buffers for datagrams.
     pub buffers: u64,
-    /// A secret of this run.
-    pub nonce_key: (u64, u64),
+    /// What nonces are made with.
+    pub nonce_keys: NonceKeys,
     /// The key that changes must be signed with (`controlkey`).
     pub control_key: Option<KeyId>,
     /// What else can be listed.

@@ -129,7 +129,7 @@ fn react_as(
         statistics,
         buffers: 1,
         caution,
-        nonce_key: (1, 2),
+        nonce_keys: NonceKeys::new((1, 2)),
         control_key: KeyId::new(1),
         lists: &Two,
     };
