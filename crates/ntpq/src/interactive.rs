@@ -44,6 +44,10 @@ fn completions(typed: &str) -> (usize, Vec<String>) {
     };
     match table::meant(command).unwrap_or_default() {
         "help" => whole(start, word, &mut table::names().chain(variables(&[SYSTEM, PEER, CLOCK]))),
+        // Of a source, where one is named.
+        "readvar" if line.split_whitespace().nth(1).is_some_and(|of| of != "0" && of != word) => {
+            whole(start, word, &mut variables(&[PEER]).into_iter())
+        }
         "readvar" | "mreadvar" | "addvars" | "rmvars" => {
             whole(start, word, &mut variables(&[SYSTEM, PEER]).into_iter())
         }
@@ -154,6 +158,10 @@ mod tests {
         assert_eq!(of("help pst"), (5, vec!["pstats".to_owned()]));
         assert_eq!(of("rv 0 stratum,root_del"), (13, Vec::new()));
         assert_eq!(of("rv 0 stratum,rootde"), (13, vec!["rootdelay".to_owned()]));
+        assert!(
+            of("rv &3 ").1.contains(&"filtdelay".to_owned()) && !of("rv 3 ").1.contains(&"tai".to_owned())
+        );
+        assert!(of("rv 0 ").1.contains(&"tai".to_owned()));
         assert_eq!(of("debug l"), (6, vec!["less".to_owned()]));
         assert_eq!(of("mrulist sor"), (8, vec!["sort=".to_owned()]));
         assert_eq!(of("frobnicate x").1, Vec::<String>::new());

@@ -106,7 +106,8 @@ pub(super) fn configure(
     let said = said?;
     if context.settings.json {
         let good = !said.starts_with("column ");
-        json::write(&context.host, "config", json!({ "line": line, "in_force": good, "said": said }), out)?;
+        let words = said.strip_prefix("column 0 ").unwrap_or(&said);
+        json::write(&context.host, "config", json!({ "line": line, "in_force": good, "said": words }), out)?;
         return if good { Ok(()) } else { Err(CommandError::Declined) };
     }
     // ntpd names the column at which it stumbled.
