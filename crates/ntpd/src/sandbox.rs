@@ -31,7 +31,7 @@ pub(crate) fn enter(needs: Needs) -> Confined {
         (Ok(Extent::Full), Ok(())) => info!("confined to its own folders and calls"),
         (Ok(Extent::Partial), Ok(())) => {
             info!(
-                "confined to its own calls, and to its own folders as far as this kernel knows how (Landlock)"
+                "confined to its own folders and calls, the folders as far as this kernel knows how (Landlock)"
             );
         }
         (Ok(Extent::None), Ok(())) => {

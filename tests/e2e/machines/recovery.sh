@@ -19,7 +19,7 @@ ip link set eth0 down
 until_it says 'cannot be asked'
 ip link set eth0 up
 sleep 1
-until_it sh -c "journalctl -u ntp --no-pager | grep -A9 'cannot be asked' | grep '10.9.0.1: answers'"
+until_it sh -c "journalctl -u ntp --no-pager | grep -A9 'cannot be asked' | grep '10.9.0.1:123: answers'"
 until_it follows 10.9.0.1
 until_it is_within 20
 # The disk that it writes to all the time is full, then good, then read-only, then good. (What it writes seldom,
