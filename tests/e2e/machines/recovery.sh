@@ -25,6 +25,8 @@ until_it is_within 20
 # The disk that it writes to all the time is full, then good, then read-only, then good. (What it writes seldom,
 # tests/cli/state.rs goes through.)
 head -c 65536 /dev/zero >/var/log/ntpstats/filler || true
+# Nor is there room left in the last page of a file that it has open.
+head -c 8192 /dev/zero >>/var/log/ntpstats/peerstats || true
 until_it says 'statistics are not written: No space left'
 rm /var/log/ntpstats/filler
 until_it says 'statistics are written again'
