@@ -19,7 +19,9 @@ const RESUMED: usize = 8;
 const CLIENTS_MAX: usize = 1 << 18;
 
 /// How long an answer may be, in fragments; shorter where one gets lost.
-const FRAGMENTS: [u8; 3] = [32, 8, 2];
+const BY_FRAGMENTS: [&str; 3] = [FIRST_BOUND, "frags=8", "frags=2"];
+
+const FIRST_BOUND: &str = "frags=32";
 
 /// How many rows, for a daemon that does not know fragments.
 const BY_ROWS: &str = "limit=6";
@@ -64,8 +66,8 @@ pub struct ClientRows {
 pub struct Walk {
     /// Conditions, as they stand in every question.
     wish: String,
-    /// How long an answer may be: an index into the lengths, or by rows.
-    length: Option<usize>,
+    /// How long an answer may be.
+    bound: &'static str,
     /// The latest nonce, until it has been used.
     nonce: Option<String>,
     /// The rows that came last, by which the list goes on, the newest first.
@@ -81,7 +83,7 @@ impl Walk {
         let conditions = conditions.iter();
         Self {
             wish: conditions.fold(String::new(), |wish, (name, value)| wish + ", " + name + "=" + value),
-            length: Some(0),
+            bound: FIRST_BOUND,
             nonce: None,
             known: Vec::new(),
             rows: Vec::new(),
@@ -95,9 +97,7 @@ impl Walk {
         let (opcode, data) = match &self.nonce {
             None => (Opcode::RequestNonce, Vec::new()),
             Some(nonce) => {
-                let fragments = self.length.and_then(|index| FRAGMENTS.get(index));
-                let bound = fragments.map_or_else(|| BY_ROWS.to_owned(), |count| format!("frags={count}"));
-                let mut text = format!("nonce={nonce}, {bound}{}", self.wish);
+                let mut text = format!("nonce={nonce}, {}{}", self.bound, self.wish);
                 // One is enough; more help where the first has asked again meanwhile.
                 for row in &self.known {
                     if text.len().saturating_add(row.len()) > FRAGMENT_LEN_MAX {
@@ -148,8 +148,9 @@ impl Walk {
     /// Whether the walk can go on after a part did not come: with shorter ones, of which fewer get lost.
     pub fn lost(&mut self) -> bool {
         let was_part = self.nonce.take().is_some();
-        self.length = self.length.map(|index| index.saturating_add(1));
-        was_part && self.length.is_some_and(|index| index < FRAGMENTS.len())
+        let shorter = BY_FRAGMENTS.into_iter().skip_while(|bound| *bound != self.bound).nth(1);
+        self.bound = shorter.unwrap_or(self.bound);
+        was_part && shorter.is_some()
     }
 
     /// Whether the walk can go on after a refusal: another way if the daemon does not know fragments, from the start
@@ -164,8 +165,8 @@ impl Walk {
                 self.restarts = self.restarts.saturating_add(1);
                 self.restarts <= RESTARTS_MAX
             }
-            ErrorCode::BadValue if self.length.is_some() => {
-                self.length = None;
+            ErrorCode::BadValue if self.bound != BY_ROWS => {
+                self.bound = BY_ROWS;
                 true
             }
             ErrorCode::BadValue
