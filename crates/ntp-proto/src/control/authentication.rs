@@ -43,18 +43,14 @@ impl<'k, 'd> Signature<'k, 'd> {
         wanted: Option<KeyId>,
         from: IpAddr,
     ) -> Self {
-        let end = CONTROL_HEADER_LEN.saturating_add(count);
-        let [long, short] = PADDINGS.map(|padding| {
-            let Some((message, mac)) = split(datagram, end.next_multiple_of(padding)) else {
-                return Self::None;
-            };
+        let read = |(message, mac): (&[u8], Mac<'d>)| {
             let wanted = wanted.filter(|wanted| wanted.number() == mac.key_id);
             let Some(key) = wanted.and_then(|wanted| keys.trusted(wanted)) else { return Self::Unknown };
             let good = keys.prove(message, &mac, from).is_some();
             if good { Self::Good(key, mac.digest) } else { Self::Bad(key) }
-        });
+        };
         // Filled up in the other way, a code begins in the middle of itself or before: its key is nobody's.
-        if short.weight() > long.weight() { short } else { long }
+        codes(datagram, count).map(read).max_by_key(Self::weight).unwrap_or(Self::None)
     }
 
     /// How much it says.
@@ -83,19 +79,21 @@ impl<'k, 'd> Signature<'k, 'd> {
 /// Whether an answer is signed with a key.
 pub fn is_signed(packet: &[u8], key: &SharedKey) -> bool {
     let Some(message) = ControlMessage::parse(packet) else { return false };
-    let end = CONTROL_HEADER_LEN.saturating_add(usize::from(message.header.count));
-    PADDINGS.into_iter().any(|padding| {
-        split(packet, end.next_multiple_of(padding))
-            .is_some_and(|(text, mac)| mac.key_id == key.id.number() && key.signs(text, &mac))
-    })
+    let count = usize::from(message.header.count);
+    codes(packet, count).any(|(text, mac)| mac.key_id == key.id.number() && key.signs(text, &mac))
 }
 
-/// A message that ends here, and the code after it.
-fn split(datagram: &[u8], end: usize) -> Option<(&[u8], Mac<'_>)> {
-    let (message, trailer) = datagram.split_at_checked(end)?;
-    let key_id = u32::from_be_bytes(take::<KEY_ID_LEN>(trailer, 0)?);
-    let digest = trailer.get(KEY_ID_LEN..)?;
-    CODE_LENS.contains(&digest.len()).then_some((message, Mac { key_id, digest }))
+/// Every way to read what follows so many bytes of data as a code, with what it would sign; one where both ways to
+/// fill up come to the same.
+fn codes(datagram: &[u8], count: usize) -> impl Iterator<Item = (&[u8], Mac<'_>)> {
+    let end = CONTROL_HEADER_LEN.saturating_add(count);
+    let [long, short] = PADDINGS.map(|padding| end.next_multiple_of(padding));
+    [Some(long), Some(short).filter(|short| *short != long)].into_iter().flatten().filter_map(move |end| {
+        let (message, trailer) = datagram.split_at_checked(end)?;
+        let key_id = u32::from_be_bytes(take::<KEY_ID_LEN>(trailer, 0)?);
+        let digest = trailer.get(KEY_ID_LEN..)?;
+        CODE_LENS.contains(&digest.len()).then_some((message, Mac { key_id, digest }))
+    })
 }
 
 /// Fills a packet up and signs it.

@@ -5,6 +5,7 @@
 
 use alloc::vec::Vec;
 
+use super::items::separator;
 use super::message::FRAGMENT_LEN_MAX;
 
 /// What holds for strangers.
@@ -25,7 +26,10 @@ pub(super) fn first_packets(packets: usize, mut data: Vec<u8>) -> Vec<u8> {
         return data;
     }
     let end = room.saturating_sub(LINE_END.len());
-    data.truncate(last_comma(data.get(..end).unwrap_or_default()).unwrap_or(end));
+    let mut separates = separator();
+    let commas = data.iter().take(end).enumerate().filter(|(_, byte)| separates(byte));
+    let last = commas.last().map_or(end, |(index, _)| index);
+    data.truncate(last);
     data.extend_from_slice(LINE_END);
     data
 }
@@ -34,19 +38,6 @@ pub(super) fn first_packets(packets: usize, mut data: Vec<u8>) -> Vec<u8> {
 pub(super) fn first_associations(mut data: Vec<u8>) -> Vec<u8> {
     data.truncate(FRAGMENT_LEN_MAX & !3);
     data
-}
-
-/// The last comma that is not within quotes.
-fn last_comma(text: &[u8]) -> Option<usize> {
-    let mut quoted = false;
-    let mut last = None;
-    for (index, byte) in text.iter().enumerate() {
-        quoted ^= *byte == b'"';
-        if *byte == b',' && !quoted {
-            last = Some(index);
-        }
-    }
-    last
 }
 
 #[cfg(test)]

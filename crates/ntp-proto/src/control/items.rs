@@ -68,18 +68,20 @@ fn finite(word: &str) -> Option<f64> {
     number.is_finite().then_some(number)
 }
 
+/// Tells, of one byte after the other, which are commas outside quotes.
+pub(super) fn separator() -> impl FnMut(&u8) -> bool {
+    let mut in_quotes = false;
+    move |byte| {
+        in_quotes ^= *byte == b'"';
+        *byte == b',' && !in_quotes
+    }
+}
+
 /// Splits at commas outside quotes. Bytes that a terminal would obey, which Debian's NTPsec is
 /// known to leak into its answers, come out as `\xNN`.
 pub fn parse_items(data: &[u8]) -> Vec<Item> {
     let mut items = Vec::new();
-    let mut in_quotes = false;
-    let separates = |byte: &u8| {
-        if *byte == b'"' {
-            in_quotes = !in_quotes;
-        }
-        *byte == b',' && !in_quotes
-    };
-    for part in data.split(separates) {
+    for part in data.split(separator()) {
         let part = part.trim_ascii();
         if part.is_empty() {
             continue;
