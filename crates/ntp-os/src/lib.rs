@@ -16,4 +16,5 @@ mod sys;
 pub mod terminal;
 pub mod timex;
 pub mod udp;
+pub mod unit;
 pub mod user;

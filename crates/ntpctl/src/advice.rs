@@ -7,19 +7,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use ntp_conf::schema::entry;
 use ntp_conf::{Diagnostic, Effective, Read, advise, effective, has_setting, read_keys};
-use ntp_os::config_files;
+use ntp_os::{config_files, unit};
 use ntp_proto::auth::Algorithm;
 use ntp_proto::discipline::LeapTable;
 use ntp_proto::time::{Date, UnixTime};
 
 /// The longest file that is looked into.
 const LENGTH_MAX: usize = 1 << 20;
-
-/// Where the packaged unit lets ntpd write.
-const WRITABLE: [&str; 3] = ["/var/lib/ntp", "/var/log/ntpstats", "/run/ntp"];
-
-/// Where the packaged unit shows ntpd nothing of what is there (`ProtectHome`, `PrivateTmp`).
-const HIDDEN: [&str; 5] = ["/root", "/home", "/run/user", "/tmp", "/var/tmp"];
 
 /// Everything that the files beside it have against a configuration.
 pub(crate) fn of_files(main: &Path, read: &Read) -> Vec<Diagnostic> {
@@ -112,7 +106,7 @@ fn is_the_units(main: &Path) -> bool {
 
 fn unwritable(main: &Path, read: &Read, value: &Effective, usual: &str) -> Option<Diagnostic> {
     let path = Path::new(&value.value);
-    if !is_the_units(main) || WRITABLE.iter().any(|folder| path.starts_with(folder)) {
+    if !is_the_units(main) || unit::is_writable(path) {
         return None;
     }
     let message = "the packaged unit lets ntpd write nowhere there, or in a /tmp of its own";
@@ -123,10 +117,10 @@ fn unwritable(main: &Path, read: &Read, value: &Effective, usual: &str) -> Optio
 
 fn hidden(main: &Path, read: &Read, value: &Effective) -> Option<Diagnostic> {
     let path = Path::new(&value.value);
-    if !is_the_units(main) || !HIDDEN.iter().any(|folder| path.starts_with(folder)) {
+    if !is_the_units(main) || !unit::is_hidden(path) {
         return None;
     }
-    let message = format!("the packaged unit hides {} from ntpd", HIDDEN.join(", "));
+    let message = format!("the packaged unit hides {} from ntpd", unit::HIDDEN.join(", "));
     advise(read, value.at, &value.value, "L029", &message, "the usual place is /etc")
 }
 

@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-/// What it hides, or has a copy of its own of (`ProtectHome`, `PrivateTmp`).
-const HIDDEN: [&str; 5] = ["/root", "/home", "/run/user", "/tmp", "/var/tmp"];
+use ntp_os::unit::is_hidden;
 
 /// Whether a service manager has started this process.
 fn is_there() -> bool {
@@ -22,7 +21,7 @@ pub(crate) fn hint_of_writing() -> &'static str {
 
 /// Why a file may seem not to be there, or not to be readable.
 pub(crate) fn hint_of_hiding(path: &Path) -> &'static str {
-    if is_there() && HIDDEN.iter().any(|folder| path.starts_with(folder)) {
+    if is_there() && is_hidden(path) {
         " (its unit hides /root and /home from it, and gives it a /tmp of its own)"
     } else {
         ""

@@ -13,9 +13,6 @@ const NEWEST: ABI = ABI::V6;
 
 /// Confines to what of the needs exists, and returns that: what does not exist is out of reach from here on.
 pub(super) fn restrict(mut needs: Needs) -> Result<(Extent, Needs), RulesetError> {
-    for paths in [&mut needs.read, &mut needs.write] {
-        paths.retain(|path| path.exists());
-    }
     let reading = AccessFs::ReadFile | AccessFs::ReadDir;
     let devices = AccessFs::MakeChar | AccessFs::MakeBlock;
     let keeping = AccessFs::from_all(NEWEST) & !(devices | AccessFs::Execute);
@@ -25,13 +22,18 @@ pub(super) fn restrict(mut needs: Needs) -> Result<(Extent, Needs), RulesetError
         .handle_access(AccessNet::from_all(NEWEST))?
         .scope(Scope::Signal)?
         .create()?;
-    for (paths, access) in [(&needs.read, reading), (&needs.write, keeping)] {
-        for path in paths {
-            rules = match PathFd::new(path) {
-                Ok(found) => rules.add_rule(PathBeneath::new(found, for_kind(access, path.is_dir())))?,
-                Err(_) => rules,
-            };
-        }
+    let mut opened = Vec::new();
+    for (paths, access) in [(&mut needs.read, reading), (&mut needs.write, keeping)] {
+        // What cannot be opened is not kept either.
+        paths.retain(|path| {
+            let found = PathFd::new(path);
+            let there = found.is_ok();
+            opened.extend(found.map(|found| PathBeneath::new(found, for_kind(access, path.is_dir()))));
+            there
+        });
+    }
+    for rule in opened {
+        rules = rules.add_rule(rule)?;
     }
     for port in &needs.tcp {
         rules = rules.add_rule(NetPort::new(*port, AccessNet::ConnectTcp))?;
