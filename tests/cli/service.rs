@@ -186,3 +186,38 @@ fn changes_that_are_not_selected_are_not_logged() {
         assert!(said.contains("starts with") && said.contains("ending on SIGTERM"), "{said}");
     }
 }
+
+#[test]
+fn a_reload_that_is_refused_shows_until_one_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let (socket, conf) = (folder.path().join("notify"), folder.path().join("ntp.conf"));
+    let manager = UnixDatagram::bind(&socket).unwrap();
+    manager.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    fs::write(&conf, "server 127.127.1.0\n").unwrap();
+    let mut daemon = without_clock(&ours("ntpd"))
+        .args(["-n", "--clock=none", "--port", &free_port().to_string(), "-c"])
+        .arg(&conf)
+        .env("NOTIFY_SOCKET", &socket)
+        .spawn()
+        .unwrap();
+    let hears = |words: &str| {
+        let mut buffer = [0; 256];
+        std::iter::from_fn(|| {
+            manager
+                .recv(&mut buffer)
+                .ok()
+                .map(|length| String::from_utf8_lossy(&buffer[..length]).into_owned())
+        })
+        .any(|notice| notice.contains(words))
+    };
+    assert!(hears("STATUS=stratum 6"));
+    for (text, words) in
+        [("sevrer\n", "the one from before is in force"), ("server 127.127.1.0\n", "STATUS=stratum 6")]
+    {
+        fs::write(&conf, text).unwrap();
+        run(Command::new("kill").args(["-HUP", &daemon.id().to_string()]));
+        assert!(hears(words), "{text}");
+    }
+    run(Command::new("kill").arg(daemon.id().to_string()));
+    assert_eq!(daemon.wait().unwrap().code(), Some(0));
+}

@@ -178,7 +178,7 @@ impl Driver {
                     self.renew_access();
                 }
                 Wake::Time => {}
-                Wake::Reload => self.reload_and_tell(clock::now()?),
+                Wake::Reload => self.reload_and_tell(clock::now()?)?,
                 Wake::Stop(name) => return self.stop(name),
             }
             let now = self.read_clock()?;
@@ -339,6 +339,11 @@ impl Driver {
         if matches!(event, Event::Synchronized { .. }) {
             self.panic_gate.close();
         }
+        self.tell_status()
+    }
+
+    /// Tells the service manager how the clock stands.
+    fn tell_status(&self) -> Result<(), ClockError> {
         let now: MonoTime = clock::now()?;
         let reference = self.system.reference();
         let status = if reference.is_synchronized() {

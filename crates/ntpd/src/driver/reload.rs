@@ -8,6 +8,7 @@ use ntp_conf::{Configuration, Placed, Severity, values};
 use tracing::{error, info, warn};
 
 use super::Driver;
+use crate::clock::ClockError;
 use crate::config::{self, AccessLines, ConfigError, client_list_size};
 use crate::keys;
 use crate::leap_file::LeapFile;
@@ -79,13 +80,13 @@ fn described(changes: &SourceChanges) -> String {
 
 impl Driver {
     /// Reads the configuration anew because somebody has asked for it by a signal.
-    pub(super) fn reload_and_tell(&mut self, now: MonoTime) {
-        if let Err(reason) = self.reload(now) {
-            error!("the configuration is not read anew: {reason}");
-            super::tell(
-                &self.notifier.status("the configuration is not read anew; the one from before is in force"),
-            );
-        }
+    pub(super) fn reload_and_tell(&mut self, now: MonoTime) -> Result<(), ClockError> {
+        let Err(reason) = self.reload(now) else { return self.tell_status() };
+        error!("the configuration is not read anew: {reason}");
+        super::tell(
+            &self.notifier.status("the configuration is not read anew; the one from before is in force"),
+        );
+        Ok(())
     }
 
     /// Reads the configuration anew. If it cannot be read, what was in force stays so.
