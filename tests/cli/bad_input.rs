@@ -433,3 +433,47 @@ fn who_reads_no_further_makes_no_failure_of_what_only_shows() {
     let outcome = run(Command::new("bash").args(["-c", script, "bash"]).arg(ours("ntpctl")));
     assert_eq!((outcome.status, outcome.stderr.as_str()), (0, ""));
 }
+
+#[test]
+fn each_new_word_has_an_answer_to_nonsense() {
+    for (line, place, words) in [
+        ("mode6", "1:1", "needs a parameter"),
+        ("mode6 loud", "1:7", "unknown option \"loud\" for mode6"),
+        ("logconfig", "1:1", "needs a value"),
+        ("logconfig =syncall +bogus", "1:20", "\"+bogus\" selects no lines of the log"),
+        ("logconfig = syncall", "1:11", "as in =syncall"),
+    ] {
+        let scratch = Scratch::with(format!("{line}\nserver 192.0.2.1\n").as_bytes());
+        let checked = run(Command::new(ours("ntpctl")).arg("check").arg(&scratch.conf)).both();
+        assert!(
+            checked.contains(&format!("ntp.conf:{place}: ")) && checked.contains(words),
+            "{line}: {checked}"
+        );
+    }
+    let host = format!("127.0.0.1:{}", free_port());
+    for (command, words) in [
+        ("authenticate maybe", "usage: authenticate [yes|no]"),
+        ("config-from-file", "usage: config-from-file FILE"),
+        ("config-from-file /nonexistent", "/nonexistent: there is no such file"),
+        ("config-from-file /dev/zero", "/dev/zero: it is not a file"),
+        ("logfile", "usage: logfile stderr|FILE"),
+        ("logfile /nonexistent/log", "/nonexistent/log: No such file"),
+        ("passwd", "usage: passwd SECRET"),
+    ] {
+        let said = run(Command::new(ours("ntpq")).args(["-c", command, &host]));
+        assert!(said.status == 1 && said.stderr.contains(words), "{command}: {}", said.both());
+    }
+    let folder = tempfile::tempdir().unwrap();
+    for (words, answer) in [
+        (&["../x", "192.0.2.1"][..], "is no name of an interface"),
+        (&["networkd-3", "192.0.2.1"], "are those of `ntpctl dhcp --networkd`"),
+        (&["--networkd", "/nonexistent"], "/nonexistent: there is no such folder"),
+        (&["eth0", "$(reboot)"], "is neither an address nor a name"),
+    ] {
+        let mut command = Command::new(ours("ntpctl"));
+        let said =
+            run(command.args(["dhcp", "--no-reload", "--folder"]).arg(folder.path()).args(words)).both();
+        assert!(said.contains(answer), "{words:?}: {said}");
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
