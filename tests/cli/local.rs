@@ -252,3 +252,73 @@ fn lines_that_are_typed_ahead_are_not_lost() {
         assert!(said.contains(answer), "{answer}: {said:?}");
     }
 }
+
+#[test]
+fn a_reload_says_what_came_of_it() {
+    let daemon = Daemon::new();
+    let conf = daemon.folder.path().join("ntp.conf");
+    let reload = |arguments: &[&str]| {
+        let mut command = without_clock(&ours("ntpctl"));
+        run(command.args(["reload", "--socket"]).arg(daemon.path()).args(arguments))
+    };
+    let rules = || daemon.ask(r#"{"command":"reslist"}"#).to_string();
+    fs::write(&conf, "server 127.127.1.0\nrestrict 192.0.2.1 ignore\n").unwrap();
+    let good = reload(&[]);
+    assert_eq!((good.status, good.stderr.as_str()), (0, ""), "{good:?}");
+    assert!(good.stdout.contains("is in force") && good.stdout.contains("gone: 127.0.0.9"), "{good:?}");
+    assert!(rules().contains("192.0.2.1"));
+    // One line is wrong, the others hold.
+    fs::write(&conf, "server 127.127.1.0\nsevrer 127.0.0.9\nrestrict 192.0.2.2 ignore\n").unwrap();
+    let partly = reload(&[]);
+    assert_eq!(partly.status, 0, "{partly:?}");
+    assert!(partly.stdout.contains("ntp.conf:2:1: ") && partly.stdout.contains("is in force"), "{partly:?}");
+    assert!(rules().contains("192.0.2.2"));
+    // What is left over when many lines are wrong is counted.
+    fs::write(&conf, "sevrer \x1b[31m\n".repeat(30)).unwrap();
+    let bad = reload(&[]);
+    assert_eq!(bad.status, 2, "{bad:?}");
+    assert!(bad.stdout.contains(" more: see the log") && !bad.stdout.contains('\x1b'), "{bad:?}");
+    assert!(bad.stderr.contains("what was in force stays so") && rules().contains("192.0.2.2"), "{bad:?}");
+    // The unit's log has it already.
+    let quiet = reload(&["--or-signal", &daemon.child.id().to_string()]);
+    assert_eq!((quiet.status, quiet.stdout.as_str()), (2, ""), "{quiet:?}");
+}
+
+#[test]
+fn a_reload_that_nobody_answers_is_a_signal_or_an_error() {
+    let daemon = Daemon::new();
+    let conf = daemon.folder.path().join("ntp.conf");
+    let elsewhere = daemon.folder.path().join("elsewhere");
+    let reload = |arguments: &[&str]| {
+        let mut command = without_clock(&ours("ntpctl"));
+        run(command.args(["reload", "--socket"]).arg(&elsewhere).args(arguments))
+    };
+    let nobody = reload(&[]);
+    assert_eq!(nobody.status, 4, "{nobody:?}");
+    assert!(nobody.stderr.contains("is ntp.service running?"), "{nobody:?}");
+    fs::write(&conf, "server 127.127.1.0\nrestrict 192.0.2.1 ignore\n").unwrap();
+    let signalled = reload(&["--or-signal", &daemon.child.id().to_string()]);
+    assert_eq!((signalled.status, signalled.stdout.as_str(), signalled.stderr.as_str()), (0, "", ""));
+    let rules = || daemon.ask(r#"{"command":"reslist"}"#).to_string();
+    assert!(until(Duration::from_secs(10), || rules().contains("192.0.2.1")));
+    for process in ["0", "-1", "1", "nobody", "2147483647"] {
+        assert!(matches!(reload(&["--or-signal", process]).status, 1 | 4), "{process}");
+    }
+    // Who answers nonsense, or nothing, is not believed.
+    let listener = std::os::unix::net::UnixListener::bind(&elsewhere).unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for answer in
+                [&b""[..], b"\n", b"{}\n", b"[true]\n", b"{\"in_force\": 1, \"said\": \"\"}\n", b"\xff\n"]
+            {
+                let (mut stream, _) = listener.accept().unwrap();
+                BufReader::new(stream.try_clone().unwrap()).read_line(&mut String::new()).unwrap();
+                drop(stream.write_all(answer));
+            }
+        });
+        for _ in 0..6 {
+            let nonsense = reload(&[]);
+            assert_eq!(nonsense.status, 4, "{nonsense:?}");
+        }
+    });
+}

@@ -23,7 +23,7 @@ pub struct Options {
 }
 
 const AFTER_HELP: &str = "Exit status: 0 done or nothing to do, 1 usage (check: errors), 2 refused \
-(check --strict: warnings), 3 could not write, 4 written but not restarted, 5 restart failed and rolled back, \
+(check --strict: warnings), 3 could not write, 4 written but not restarted (reload: nobody to ask), 5 restart failed and rolled back, \
 6 the change did not work and was rolled back (status, query: no time), 10 --dry-run would change the file.";
 
 /// The commands.
@@ -68,6 +68,8 @@ pub enum Command {
     Status(Status),
     /// Ask any server for the time, without setting anything
     Query(Query),
+    /// Have ntpd read its configuration anew without a restart, and say what came of it
+    Reload(Reload),
     /// Restart ntpd, and wait until it serves
     Restart,
     /// Make a symmetric key, for a `keys` file here and on the other machine
@@ -135,6 +137,7 @@ impl Command {
             | Self::Unset(_)
             | Self::Rollback(_)
             | Self::Import(_)
+            | Self::Reload(_)
             | Self::Restart
             | Self::Keygen(_)
             | Self::Dhcp(_) => false,
@@ -162,6 +165,7 @@ impl Command {
             | Self::Import(_)
             | Self::Status(_)
             | Self::Query(_)
+            | Self::Reload(_)
             | Self::Restart
             | Self::Keygen(_)
             | Self::Dhcp(_)
@@ -566,6 +570,17 @@ pub struct Query {
     /// For programs
     #[arg(long)]
     pub json: bool,
+}
+
+/// `reload`
+#[derive(Clone, Debug, Args)]
+pub struct Reload {
+    /// Where the daemon takes questions in JSON, instead of where the settings say
+    #[arg(long, value_name = "PATH")]
+    pub socket: Option<PathBuf>,
+    /// For the unit: if nobody listens there, send SIGHUP to this process; say nothing that the log says
+    #[arg(long, value_name = "PID", value_parser = clap::value_parser!(i32).range(2..))]
+    pub or_signal: Option<i32>,
 }
 
 /// `completions`

@@ -3,7 +3,7 @@
 //! `edit.rs` plans, `change.rs` is the order of events; `file.rs` reads and judges, `apply.rs` writes
 //! and restores, `service.rs` restarts, `verify.rs` asks the daemon whether it works. `check.rs`,
 //! `list.rs`, `explain.rs` and `history.rs` only look, `import/` reads what other daemons left,
-//! `status.rs` and `query.rs` ask over the network, `dhcp.rs` takes over what a network offers. `simulate/` shows beforehand what would become of
+//! `status.rs` and `query.rs` ask over the network, `reload.rs` over the socket of this machine, `dhcp.rs` takes over what a network offers. `simulate/` shows beforehand what would become of
 //! a configuration.
 #![forbid(unsafe_code)]
 
@@ -23,6 +23,7 @@ mod interrupt;
 mod keygen;
 mod list;
 mod query;
+mod reload;
 mod service;
 mod settings;
 mod simulate;
@@ -100,6 +101,7 @@ fn obey(command: &Command, settings: &Settings, out: &mut dyn Write) -> Result<E
         Command::Import(request) => import::run(request, context.out),
         Command::Status(request) => status::run(request, settings, context.out),
         Command::Query(request) => query::run(request, context.out),
+        Command::Reload(request) => reload::run(request, settings, context.out),
         Command::Restart => restart(settings, context.out),
         Command::Keygen(request) => keygen::run(request, context.out),
         Command::Dhcp(request) => dhcp::run(request, settings, context.out),

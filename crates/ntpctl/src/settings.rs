@@ -32,6 +32,8 @@ pub(crate) struct Settings {
     pub(crate) restart_command: Option<Vec<String>>,
     /// Where the daemon answers mode 6.
     pub(crate) daemon: SocketAddr,
+    /// Where the daemon answers programs on this machine.
+    pub(crate) control_socket: PathBuf,
     /// How many seconds a new server has to answer.
     pub(crate) answer_timeout: u64,
     /// The configuration file that is meant where none is named.
@@ -50,6 +52,7 @@ impl Default for Settings {
             unit: "ntp.service".to_owned(),
             restart_command: None,
             daemon: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 123),
+            control_socket: PathBuf::from("/run/ntp/control.sock"),
             answer_timeout: 20,
             config: PathBuf::from(CONFIG),
             backup_dir: PathBuf::from("/var/backups/ntp"),

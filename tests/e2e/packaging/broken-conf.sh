@@ -19,7 +19,21 @@ ntpctl check 2>&1 | grep 'L027'
 systemctl restart ntp
 systemctl is-active ntp
 journalctl -u ntp --no-pager | grep '/var/log/ntp.log: Read-only file system.*ReadWritePaths='
-# A reload that is refused is shown where one looks.
+# A reload that is refused fails, and is shown where one looks.
+cp /etc/ntp.conf /root/good.conf
 echo sevrer >/etc/ntp.conf
-systemctl reload ntp
+fails_with 1 systemctl reload ntp
+systemctl is-active ntp
+fails_with 2 ntpctl reload
+ntpctl reload | grep '/etc/ntp.conf:1:1:.*sevrer'
 until_it sh -c 'systemctl show -P StatusText ntp | grep "the one from before is in force"'
+cp /root/good.conf /etc/ntp.conf
+ntpctl reload | grep 'is in force'
+until_it sh -c '! systemctl show -P StatusText ntp | grep "the one from before"'
+# Where its socket is elsewhere, a signal does.
+sed -i 's|^NTPD_OPTS=.*|NTPD_OPTS="-g --control-socket /run/ntp/other.sock"|' /etc/default/ntp
+systemctl restart ntp
+fails_with 4 ntpctl reload
+systemctl reload ntp
+until_it sh -c 'journalctl -u ntp -n 5 --no-pager | grep "is in force"'
+ntpctl reload --socket /run/ntp/other.sock

@@ -46,6 +46,7 @@ ntpctl check [FILE...] [--strict] [--json] => ntpctl check /etc/ntp.conf --json 
 ntpctl list [--all] [--json] => ntpctl list --all && ntpctl list --json
 ntpctl explain [DIRECTIVE | LINE] => ntpctl explain && ntpctl explain restrict && ntpctl explain 'server a iburst'
 ntpctl import FILE [-o ntp.conf] => printf 'server 10.9.0.1 iburst\n' >chrony.conf && ntpctl import chrony.conf -o imported.conf
+ntpctl reload => ntpctl reload
 ntpctl restart | manual | completions SHELL => ntpctl restart && ntpctl manual >manual && ntpctl completions bash >completions
 ntpctl --help => ntpctl --help
 ntpctl manual | man -l - => ntpctl manual | grep '^.SH'

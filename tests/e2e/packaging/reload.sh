@@ -19,6 +19,6 @@ until_it sh -c '! ntpq -pn | grep -q 10.9.0.99'
 follows 10.9.0.1
 # A broken file leaves what is in force in force, and says so.
 echo 'sevrer x' >/etc/ntp.conf
-systemctl reload ntp
+fails_with 1 systemctl reload ntp
 until_it sh -c 'journalctl -u ntp --no-pager | grep sevrer'
 systemctl is-active ntp

@@ -10,6 +10,7 @@ use ntp_proto::time::MonoTime;
 use tracing::{info, warn};
 
 use super::Driver;
+use super::reload::Remarks;
 use crate::clock::{self, ClockError};
 
 /// How much of a line that came by query is logged.
@@ -155,7 +156,7 @@ impl Driver {
         let before = self.lines.clone();
         let taken = self.lines.take(text, &snapshot).and_then(|()| {
             info!("{who} puts in force: {}", shown());
-            self.reload(now)
+            self.reload(now, &mut Remarks::default())
                 .map_err(|reason| format!("column 0 the configuration cannot be read anew: {reason}"))
         });
         if let Err(reason) = taken {

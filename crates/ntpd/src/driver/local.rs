@@ -12,19 +12,23 @@ use ntp_proto::server::{ClientRecord, Restrictions};
 use ntp_proto::time::MonoTime;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use tracing::debug;
+use tracing::{debug, info};
 
 use super::Driver;
 use super::control::Listing;
+use super::reload::Remarks;
 use crate::clock;
 use crate::local::{Caller, LocalQuestion};
 
 /// What can be asked.
-const COMMANDS: &str = "associations, readvar, clockvar, mrulist, ifstats, reslist, config";
+const COMMANDS: &str = "associations, readvar, clockvar, mrulist, ifstats, reslist, config, reload";
 
 /// Clients in an answer: unless more are asked for, and at most.
 const CLIENTS_SHOWN: usize = 100;
 const CLIENTS_MAX: usize = 1000;
+
+/// What is wrong with a configuration, in an answer; the log has all of it.
+const COMPLAINTS_SHOWN: usize = 20;
 
 /// Names in one question; each is asked for once.
 const NAMES_MAX: usize = 256;
@@ -88,7 +92,7 @@ impl Driver {
             "readvar" => self.variables(Opcode::ReadVariables, question.association, &names),
             "clockvar" => self.variables(Opcode::ReadClock, question.association, &names),
             "mrulist" => self.clients(question.limit),
-            "ifstats" | "reslist" | "config" if !caller.is_trusted() => {
+            "ifstats" | "reslist" | "config" | "reload" if !caller.is_trusted() => {
                 Err(format!("{} is for root and for whom ntpd runs as", question.command))
             }
             "ifstats" => Ok(json!({ "interfaces": self.rows("ifstats")? })),
@@ -99,8 +103,24 @@ impl Driver {
                 let said = self.put_in_force(line, &who);
                 Ok(json!({ "in_force": said.is_ok(), "said": said.unwrap_or_else(|reason| reason) }))
             }
+            "reload" => self.reload_for(caller),
             _ => Err(usage("there is no such command")),
         }
+    }
+
+    /// Reads the configuration anew, as SIGHUP has it do.
+    fn reload_for(&mut self, caller: Caller) -> Result<Value, String> {
+        let now = clock::now().map_err(|error| error.to_string())?;
+        info!("user {} (process {}) has the configuration read anew", caller.user, caller.process);
+        let mut remarks = Remarks::default();
+        let said = self.reload_and_tell(now, &mut remarks);
+        let texts = remarks.texts();
+        Ok(json!({
+            "in_force": said.is_ok(),
+            "said": said.unwrap_or_else(|reason| reason),
+            "complaints": texts.iter().take(COMPLAINTS_SHOWN).collect::<Vec<_>>(),
+            "complaints_left_out": texts.len().saturating_sub(COMPLAINTS_SHOWN),
+        }))
     }
 
     /// The clients that were seen last, the latest first: one walk through the table, however many there are.

@@ -57,6 +57,7 @@ const ADDRESS_INTERVAL: Duration = Duration::from_secs(20);
 
 pub(crate) use lines::Lines;
 pub(crate) use nonces::NonceSecrets;
+use reload::Remarks;
 pub(crate) use reload::Settled;
 
 /// What the machine and the program are called.
@@ -178,7 +179,10 @@ impl Driver {
                     self.renew_access();
                 }
                 Wake::Time => {}
-                Wake::Reload => self.reload_and_tell(clock::now()?)?,
+                // What comes of it is in the log.
+                Wake::Reload => {
+                    drop(self.reload_and_tell(clock::now()?, &mut Remarks::default()));
+                }
                 Wake::Stop(name) => return self.stop(name),
             }
             let now = self.read_clock()?;
@@ -339,12 +343,12 @@ impl Driver {
         if matches!(event, Event::Synchronized { .. }) {
             self.panic_gate.close();
         }
-        self.tell_status()
+        self.tell_status(clock::now()?);
+        Ok(())
     }
 
     /// Tells the service manager how the clock stands.
-    fn tell_status(&self) -> Result<(), ClockError> {
-        let now: MonoTime = clock::now()?;
+    fn tell_status(&self, now: MonoTime) {
         let reference = self.system.reference();
         let status = if reference.is_synchronized() {
             format!(
@@ -356,7 +360,6 @@ impl Driver {
             "not synchronized".to_owned()
         };
         tell(&self.notifier.status(&status));
-        Ok(())
     }
 
     fn stop(&mut self, signal: &str) -> Result<Exit, ClockError> {

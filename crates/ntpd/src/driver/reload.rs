@@ -1,4 +1,4 @@
-//! SIGHUP: the configuration is read anew, and what it says of clients comes into force without a pause.
+//! SIGHUP and `ntpctl reload`: the configuration is read anew, and what it says of clients comes into force without a pause.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,7 +8,6 @@ use ntp_conf::{Configuration, Placed, Severity, values};
 use tracing::{error, info, warn};
 
 use super::Driver;
-use crate::clock::ClockError;
 use crate::config::{self, AccessLines, ConfigError, client_list_size};
 use crate::keys;
 use crate::leap_file::LeapFile;
@@ -78,22 +77,48 @@ fn described(changes: &SourceChanges) -> String {
     format!("sources: {kept} as before; new: {}; gone: {}", named(added), named(removed))
 }
 
+/// Whom the log and whoever has asked are told of what is wrong with the configuration.
+#[derive(Debug, Default)]
+pub(super) struct Remarks(Vec<String>);
+
+impl Remarks {
+    fn add(&mut self, complaint: String) {
+        warn!("{complaint}");
+        self.0.push(complaint);
+    }
+
+    /// All of them, in the order in which they came.
+    pub(super) fn texts(&self) -> &[String] {
+        &self.0
+    }
+}
+
 impl Driver {
-    /// Reads the configuration anew because somebody has asked for it by a signal.
-    pub(super) fn reload_and_tell(&mut self, now: MonoTime) -> Result<(), ClockError> {
-        let Err(reason) = self.reload(now) else { return self.tell_status() };
-        error!("the configuration is not read anew: {reason}");
-        super::tell(
-            &self.notifier.status("the configuration is not read anew; the one from before is in force"),
-        );
-        Ok(())
+    /// Reads the configuration anew because somebody has asked for it; what came of it in words.
+    pub(super) fn reload_and_tell(&mut self, now: MonoTime, remarks: &mut Remarks) -> Result<String, String> {
+        match self.reload(now, remarks) {
+            Ok(said) => {
+                self.tell_status(now);
+                Ok(said)
+            }
+            Err(reason) => {
+                let said = format!("the configuration is not read anew: {reason}");
+                error!("{said}");
+                super::tell(
+                    &self
+                        .notifier
+                        .status("the configuration is not read anew; the one from before is in force"),
+                );
+                Err(said)
+            }
+        }
     }
 
     /// Reads the configuration anew. If it cannot be read, what was in force stays so.
-    pub(super) fn reload(&mut self, now: MonoTime) -> Result<(), ConfigError> {
+    pub(super) fn reload(&mut self, now: MonoTime, remarks: &mut Remarks) -> Result<String, ConfigError> {
         let (mut found, findings) = config::load(&self.options.config, &self.lines.texts())?;
         for finding in findings.iter().filter(|finding| finding.severity != Severity::Note) {
-            warn!("{finding}");
+            remarks.add(finding.to_string());
         }
         self.options.complete(&mut found);
         // A slip of the pen is no reason to stop asking those who are asked now.
@@ -102,19 +127,19 @@ impl Driver {
             return Err(ConfigError::Beyond(path));
         }
         let keys = match keys::load(&found) {
-            Ok((keys, complaints)) => {
-                for complaint in complaints {
-                    warn!("{complaint}");
+            Ok((keys, found)) => {
+                for complaint in found {
+                    remarks.add(complaint);
                 }
                 Arc::new(keys)
             }
             Err(reason) => {
-                warn!("the keys stay as they were: {reason}");
+                remarks.add(format!("the keys stay as they were: {reason}"));
                 Arc::clone(&self.service.rules().keys)
             }
         };
         self.system.set_keys(Arc::clone(&keys));
-        let changes = self.take_sources(&found, &keys, now);
+        let changes = self.take_sources(&found, &keys, now, remarks);
         self.restrictions = AccessLines::of(&found, self.lines.restrictions());
         let names = self.restrictions.names();
         self.resolver.look_up_restrictions(&names);
@@ -130,27 +155,42 @@ impl Driver {
         self.interfaces = values(&found.interfaces);
         self.listen();
         if changes.kept == 0 && changes.added.is_empty() && !changes.removed.is_empty() {
-            warn!("no source is left: {} names none, and the clock runs free", self.options.config.display());
+            remarks.add(format!(
+                "no source is left: {} names none, and the clock runs free",
+                self.options.config.display()
+            ));
         }
-        let sources = described(&changes);
-        let waiting = self.settled.differences(&Settled::of(&found));
+        Ok(self.tell_what_holds(&found, &changes))
+    }
+
+    /// Says what has come into force, and what has not.
+    fn tell_what_holds(&self, found: &Configuration, changes: &SourceChanges) -> String {
+        let sources = described(changes);
+        let waiting = self.settled.differences(&Settled::of(found));
         if waiting.is_empty() {
-            info!("the configuration has been read anew and is in force ({sources})");
-        } else {
-            let lines = waiting.join("`, `");
-            warn!(
-                "the configuration has been read anew ({sources}); what `{lines}` lines say now holds from the next \
-                 start"
-            );
+            let said = format!("the configuration has been read anew and is in force ({sources})");
+            info!("{said}");
+            return said;
         }
-        Ok(())
+        let lines = waiting.join("`, `");
+        let said = format!(
+            "the configuration has been read anew ({sources}); what `{lines}` lines say now holds from the next start"
+        );
+        warn!("{said}");
+        said
     }
 
     /// Whom to ask, and how they vote; those that are the same keep what is known of them.
-    fn take_sources(&mut self, found: &Configuration, keys: &KeyTable, now: MonoTime) -> SourceChanges {
-        let (sources, complaints) = config::sources(found, &self.options, keys);
-        for complaint in complaints {
-            warn!("{complaint}");
+    fn take_sources(
+        &mut self,
+        found: &Configuration,
+        keys: &KeyTable,
+        now: MonoTime,
+        remarks: &mut Remarks,
+    ) -> SourceChanges {
+        let (sources, unusable) = config::sources(found, &self.options, keys);
+        for complaint in unusable {
+            remarks.add(complaint);
         }
         self.system.set_selection(now, config::selection(found));
         let changes = self.system.set_sources(now, sources);
