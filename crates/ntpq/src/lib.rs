@@ -11,6 +11,7 @@ mod history;
 mod interactive;
 mod json;
 mod keys;
+mod names;
 mod session;
 mod settings;
 mod standing;

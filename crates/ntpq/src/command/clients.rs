@@ -1,28 +1,22 @@
 //! `mrulist`: the clients that a daemon remembers, the latest first unless something else is asked for.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::IpAddr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use ntp_proto::control::ClientRow;
 use ntp_proto::time::NtpTimestamp;
 use serde_json::{Value, json};
 
 use crate::json;
+use crate::names::Names;
 
 use super::{CommandError, Context};
 
 /// Flags of a row, as ntp 4.2.8 numbers them.
 const LIMITED: u32 = 0x20;
 const KOD: u32 = 0x400;
-
-/// How long a name may take to be looked up.
-const NAME_PATIENCE: Duration = Duration::from_secs(1);
-
-/// And all names together.
-const NAMES_PATIENCE: Duration = Duration::from_secs(5);
 
 /// By what rows are sorted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -187,28 +181,6 @@ pub(super) fn run(
         writeln!(out, "# Collected {} slots in {:.3} seconds", list.rows.len(), collected.as_secs_f64())?;
     }
     Ok(())
-}
-
-/// Names that have been looked up. A resolver that does not answer is not asked for every client.
-#[derive(Default)]
-struct Names {
-    known: BTreeMap<IpAddr, Option<String>>,
-    spent: Duration,
-}
-
-impl Names {
-    fn of(&mut self, address: IpAddr) -> Option<String> {
-        if let Some(known) = self.known.get(&address) {
-            return known.clone();
-        }
-        let left = NAMES_PATIENCE.saturating_sub(self.spent);
-        let began = Instant::now();
-        let name =
-            if left.is_zero() { None } else { ntp_os::names::name_of(address, NAME_PATIENCE.min(left)) };
-        self.spent += began.elapsed();
-        self.known.insert(address, name.clone());
-        name
-    }
 }
 
 /// Seconds since it was last seen.

@@ -118,6 +118,10 @@ fn explain(wanted: Option<&str>, context: &mut Context<'_>, out: &mut dyn Write)
 fn count(wanted: Option<&str>, context: &mut Context<'_>, out: &mut dyn Write) -> Result<(), CommandError> {
     let word = wanted.ok_or_else(|| CommandError::Usage("usage: pstats ASSOCIATION".to_owned()))?;
     let association = variables::association(word, context)?;
+    if association == 0 {
+        let words = "pstats is about a source, and 0 is the system: see `associations`, or `sysstats`";
+        return Err(CommandError::Usage(words.to_owned()));
+    }
     let classics = classic::find("pstats").filter(|_| context.settings.classic && !context.settings.json);
     if let Some(report) = classics {
         return classic::run(&report, association, context, out);

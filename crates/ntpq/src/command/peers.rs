@@ -1,9 +1,7 @@
 //! `peers`: the sources, one line each.
 
-use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::IpAddr;
-use std::time::Duration;
 
 use ntp_proto::control::{Item, PeerStatus, Variables};
 use ntp_proto::time::NtpTimestamp;
@@ -11,12 +9,10 @@ use serde_json::json;
 
 use crate::format::peers::{Layout, Style, cells, object};
 use crate::json;
+use crate::names::Names;
 use crate::values::now;
 
 use super::{CommandError, Context};
-
-/// How long a name may take to be looked up; the row then shows the address.
-const NAME_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The left column where several hosts are asked.
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +32,7 @@ pub(super) fn run(
         writeln!(out, "No association IDs returned")?;
         return Ok(());
     }
-    let mut names: BTreeMap<IpAddr, Option<String>> = BTreeMap::new();
+    let mut names = Names::default();
     let (numeric, source_names) = (context.settings.numeric, context.settings.source_names);
     let style = Style {
         classic: context.settings.classic,
@@ -64,9 +60,7 @@ pub(super) fn run(
             if source_names || numeric {
                 return configured.clone().filter(|_| source_names);
             }
-            configured.clone().or_else(|| {
-                names.entry(address).or_insert_with(|| ntp_os::names::name_of(address, NAME_PATIENCE)).clone()
-            })
+            configured.clone().or_else(|| names.of(address))
         };
         let cells = cells(status, Variables(&items), NtpTimestamp::from_unix(now()), style, &mut name);
         let row = layout.row(*association, &cells, style);

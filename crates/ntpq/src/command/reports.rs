@@ -6,10 +6,12 @@ use ntp_proto::control::{ErrorCode, Item, Variables};
 use serde_json::json;
 
 use crate::client::ClientError;
-use crate::format::report::Kind::{self, Count, Decimal, Leap, Mode, Moment, Plain, Span, Words};
+use crate::format::report::Kind::{self, Address, Count, Decimal, Leap, Mode, Moment, Plain, Span, Words};
 use crate::format::report::{line, line_of_two};
-use crate::format::status;
+use crate::format::{status, units};
 use crate::json;
+use crate::names::Names;
+use crate::settings::Settings;
 use crate::values::now;
 
 use super::{CommandError, Context};
@@ -183,8 +185,8 @@ const NTSINFO: &[Row] = &[
 ];
 
 const PEER: &[Row] = &[
-    ("srcadr", "remote host:          ", Words),
-    ("dstadr", "local address:        ", Words),
+    ("srcadr", "remote host:          ", Address),
+    ("dstadr", "local address:        ", Address),
     ("timerec", "time last received:   ", Span),
     ("timer", "time until next send: ", Span),
     ("timereach", "reachability change:  ", Plain),
@@ -227,9 +229,12 @@ pub(super) fn run(
         writeln!(out, "associd={association} status={word:04x} {text},")?;
     }
     let (known, pivot) = (Variables(&items), now());
-    let mut span = 1;
+    let (mut span, mut names) = (1, Names::default());
     for (name, label, kind) in report.rows {
-        if let Some(line) = line(label, *kind, known.text(name), &mut span, pivot) {
+        let value = known.text(name);
+        let readable = value.and_then(|raw| readable(name, *kind, raw, context.settings, &mut names));
+        let (kind, value) = if readable.is_some() { (Words, readable.as_deref()) } else { (*kind, value) };
+        if let Some(line) = line(label, kind, value, &mut span, pivot) {
             writeln!(out, "{line}")?;
         }
     }
@@ -241,6 +246,15 @@ pub(super) fn run(
         }
     }
     Ok(())
+}
+
+/// What a person makes more of than of the value as it came: a number with its unit, the name of an address.
+fn readable(name: &str, kind: Kind, raw: &str, settings: &Settings, names: &mut Names) -> Option<String> {
+    match kind {
+        Decimal if settings.units => Some(units::fitted(name, raw)?.trim_start().to_owned()),
+        Address if !settings.numeric => names.of(raw.parse().ok()?),
+        Decimal | Address | Plain | Words | Leap | Mode | Moment | Span | Count => None,
+    }
 }
 
 /// Those variables of an association that there are. One that there is not refuses a whole question: then halves

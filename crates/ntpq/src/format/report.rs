@@ -14,6 +14,8 @@ pub(crate) enum Kind {
     Decimal,
     /// Words; nothing where there are none.
     Words,
+    /// An address, or the name that it has.
+    Address,
     /// Two bits.
     Leap,
     /// The name of a mode.
@@ -84,7 +86,7 @@ fn cell(kind: Kind, value: Option<&str>, span: &mut i64, pivot: UnixTime) -> Opt
     let Some(raw) = value else { return Some("-".to_owned()) };
     let number = integer(raw);
     Some(match (kind, number) {
-        (Kind::Words, _) => Some(raw).filter(|raw| !raw.is_empty())?.to_owned(),
+        (Kind::Words | Kind::Address, _) => Some(raw).filter(|raw| !raw.is_empty())?.to_owned(),
         (Kind::Leap, Some(leap)) => format!("{:02b}", leap & 3),
         (Kind::Mode, Some(mode)) => mode_name(mode),
         (Kind::Span, Some(seconds)) => {

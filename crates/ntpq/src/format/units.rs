@@ -22,20 +22,31 @@ fn scale(name: &str) -> Option<(&'static [&'static str], usize)> {
     }
 }
 
-/// A variable with its unit; `None` if it has none, or is no decimal number.
+/// A variable with its unit; `None` if it has none, or is no number.
 pub(crate) fn variable(name: &str, raw: &str) -> Option<String> {
     let (units, unit) = scale(name)?;
     // Whole numbers are counts of seconds, which nobody wants in kiloseconds.
     if !raw.contains('.') {
-        return None;
+        let counted = unit_of(name) == Some(Unit::Seconds) && raw.parse::<i64>().is_ok();
+        return counted.then(|| format!("{raw}s"));
     }
     let (number, unit) = scaled(raw, units, unit)?;
     Some(format!("{number}{unit}"))
 }
 
+/// The same in eight columns.
+pub(crate) fn fitted(name: &str, raw: &str) -> Option<String> {
+    let (units, unit) = scale(name)?;
+    fit(raw, units, unit)
+}
+
 /// Milliseconds in eight columns.
 pub(crate) fn millis(raw: &str) -> Option<String> {
-    let (number, unit) = scaled(raw, TIMES, 2)?;
+    fit(raw, TIMES, 2)
+}
+
+fn fit(raw: &str, units: &[&'static str], unit: usize) -> Option<String> {
+    let (number, unit) = scaled(raw, units, unit)?;
     let room = 8_usize.saturating_sub(unit.len());
     let decimals = number.split_once('.').map_or(0, |(_, decimals)| decimals.len());
     let over = number.len().saturating_sub(room).min(decimals);
@@ -101,9 +112,17 @@ mod tests {
         assert_eq!(variable("dispersion", "1.367887").unwrap(), "1.367887ms");
         assert_eq!(variable("rootdelay", "0.000").unwrap(), "0us");
         assert_eq!(variable("frequency", "-12.5").unwrap(), "-12.5ppm");
-        for (name, raw) in
-            [("stratum", "2"), ("ss_uptime", "744"), ("offset", "x.y"), ("offset", ""), ("offset", "1e9.0")]
-        {
+        assert_eq!(variable("ss_uptime", "1024").unwrap(), "1024s");
+        assert_eq!(fitted("rootdisp", "15937.512345").unwrap(), "15.9375s");
+        assert_eq!(fitted("clk_wander", "0.000").unwrap().trim_start(), "0ppb");
+        for (name, raw) in [
+            ("stratum", "2"),
+            ("offset", "x.y"),
+            ("offset", ""),
+            ("offset", "1e9.0"),
+            ("poll", "x"),
+            ("poll", ""),
+        ] {
             assert_eq!(variable(name, raw), None, "{name}={raw}");
         }
     }

@@ -11,6 +11,9 @@ const LINE_WIDTH: usize = 78;
 /// The same of classic ntpq.
 const CLASSIC_WIDTH: usize = 72;
 
+/// The last eight measurements, in milliseconds.
+const FILTERS: [&str; 4] = ["filtdelay", "filtoffset", "filtdisp", "filterror"];
+
 /// Names of the flash bits, from the lowest.
 const FLASH: [&str; 13] = [
     "pkt_dup",
@@ -37,10 +40,17 @@ pub(crate) fn cooked(items: &[Item], pivot: UnixTime, units: bool) -> String {
     let mut column = 0;
     for (index, item) in items.iter().enumerate() {
         let in_unit = if units { super::units::variable(&item.name, &item.value) } else { None };
-        let cell = format!("{}={}", item.name, in_unit.unwrap_or_else(|| value(item, pivot)));
+        let cell = match in_unit {
+            Some(shown) => format!("{}={shown}", item.name),
+            None if units && FILTERS.contains(&item.name.as_str()) => {
+                format!("{}={} ms", item.name, value(item, pivot))
+            }
+            None => format!("{}={}", item.name, value(item, pivot)),
+        };
         let separator = if index + 1 < items.len() { ", " } else { "" };
         let is_row = item.name.starts_with("filt");
-        let width = cell.chars().count() + separator.len();
+        // As if something came after the last one, too: so does Debian's ntpq.
+        let width = cell.chars().count() + ", ".len();
         if column > 0 && (column + width > LINE_WIDTH || is_row) {
             text.truncate(text.trim_end_matches(' ').len());
             text.push('\n');
@@ -129,7 +139,7 @@ fn value(item: &Item, pivot: UnixTime) -> String {
             Some(time) => format!("{time:?} {}", date(time, pivot)),
             None => raw.to_owned(),
         },
-        "filtdelay" | "filtoffset" | "filtdisp" | "filterror" => filter(raw),
+        name if FILTERS.contains(&name) => filter(raw),
         _ if item.quoted => format!("\"{raw}\""),
         _ => number(raw),
     }
