@@ -22,7 +22,8 @@ reference_server() {
     ip netns exec server ip link set far up
     ip netns exec server ip link set lo up
     printf 'server 127.127.1.0\nfudge 127.127.1.0 stratum 2\n' >/root/server.conf
-    ip netns exec server /usr/sbin/ntpd -n --clock=none -c /root/server.conf >/root/server.log 2>&1 &
+    ip netns exec server /usr/sbin/ntpd -n --clock=none -c /root/server.conf \
+        --control-socket /run/server.sock >/root/server.log 2>&1 &
 }
 
 # Waits until a command succeeds, and tells of its last attempt only.

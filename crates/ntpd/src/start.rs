@@ -384,7 +384,10 @@ fn local_socket(options: &Options) -> Option<LocalSocket> {
     let path = options.control_socket();
     match LocalSocket::open(path) {
         Ok(socket) => Some(socket),
-        Err(reason) if options.control_socket.is_none() => {
+        Err(reason)
+            if options.control_socket.is_none()
+                && matches!(reason.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) =>
+        {
             debug!("{}: programs on this machine cannot ask there: {reason}", path.display());
             None
         }

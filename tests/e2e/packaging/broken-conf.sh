@@ -31,7 +31,8 @@ cp /root/good.conf /etc/ntp.conf
 ntpctl reload | grep 'is in force'
 until_it sh -c '! systemctl show -P StatusText ntp | grep "the one from before"'
 # Where its socket is elsewhere, a signal does.
-sed -i 's|^NTPD_OPTS=.*|NTPD_OPTS="-g --control-socket /run/ntp/other.sock"|' /etc/default/ntp
+sed -i 's|--clock=none$|& --control-socket /run/ntp/other.sock|' /etc/systemd/system/ntp.service.d/clock.conf
+systemctl daemon-reload
 systemctl restart ntp
 fails_with 4 ntpctl reload
 systemctl reload ntp
