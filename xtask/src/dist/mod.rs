@@ -57,13 +57,14 @@ enum Product<'p> {
 
 pub(crate) fn run(words: &[String]) -> Result<(), String> {
     match words {
-        [] => build_package(),
+        [] => build_package().map(drop),
         [word] if word == "--static" => tarball::run(),
         _ => Err("usage: cargo xtask dist [--static]".to_owned()),
     }
 }
 
-fn build_package() -> Result<(), String> {
+/// Builds the package as it is now; where it is.
+pub(crate) fn build_package() -> Result<PathBuf, String> {
     let moment = control::moment()?;
     let programs = compile(Product::Package)?;
     let dist = target().join("dist");
@@ -94,11 +95,11 @@ fn build_package() -> Result<(), String> {
     output(&mut build)?;
     let digest = output(Command::new("sha256sum").arg(&package))?;
     say(digest.trim());
-    Ok(())
+    Ok(package)
 }
 
 /// Where the package is, or will be.
-pub(crate) fn package() -> Result<PathBuf, String> {
+fn package() -> Result<PathBuf, String> {
     let architecture = output(Command::new("dpkg").arg("--print-architecture"))?;
     let name = format!("ntp_{}_{}.deb", env!("CARGO_PKG_VERSION"), architecture.trim());
     Ok(target().join("dist").join(name))
