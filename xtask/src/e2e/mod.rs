@@ -1,6 +1,7 @@
 //! `e2e`: the package on Debian machines of its own: what apt, systemctl and the clock make of it. With `--packaging`
 //! they are containers that boot systemd in a second and have no clock; without, whole machines with a kernel, and a
-//! server on a cable. Scenarios are the scripts in `tests/e2e`; each gets a fresh machine.
+//! server on a cable, but for what is about containers. Scenarios are the scripts in `tests/e2e`; each gets a fresh
+//! machine.
 
 mod container;
 mod image;
@@ -79,28 +80,28 @@ pub(crate) fn run(words: &[String]) -> Result<(), String> {
     let package = crate::dist::build_package()?;
     let mut scenarios = scenarios("packaging")?;
     if !packaging {
-        scenarios.retain(|scenario| !scenario.is_about_containers());
         scenarios.extend(self::scenarios("machines")?);
+        scenarios.sort_by_key(|scenario| !scenario.is_about_containers());
     }
     if let Some(unknown) = wanted.iter().find(|name| scenarios.iter().all(|known| known.name != ***name)) {
         return Err(format!("there is no scenario {unknown}"));
     }
     scenarios.retain(|scenario| wanted.is_empty() || wanted.contains(&&scenario.name));
-    if packaging {
-        let run = |scenario: &Scenario| {
+    // As things are before it runs.
+    let about = if packaging { String::new() } else { about()? };
+    let laboratory = if packaging { None } else { Some(Laboratory::open()?) };
+    let run = |scenario: &Scenario| match &laboratory {
+        Some(laboratory) if !scenario.is_about_containers() => {
+            let packages = [machine::PACKAGES, &scenario.packages()].concat();
+            laboratory.run(&Image::get(&packages)?, &package, &scenario.name, &scenario.script)
+        }
+        Some(_) | None => {
             let image = Image::get(&scenario.packages())?;
             container::run(&image, &package, &scenario.name, &scenario.script)
-        };
-        return examine(&scenarios, run).1;
-    }
-    let about = about()?;
-    let laboratory = Laboratory::open()?;
-    let run = |scenario: &Scenario| {
-        let packages = [machine::PACKAGES, &scenario.packages()].concat();
-        laboratory.run(&Image::get(&packages)?, &package, &scenario.name, &scenario.script)
+        }
     };
     let (table, verdict) = examine(&scenarios, run);
-    if wanted.is_empty() {
+    if wanted.is_empty() && !packaging {
         keep(&about, &table)?;
     }
     verdict
@@ -162,8 +163,8 @@ fn about() -> Result<String, String> {
 /// Keeps the table, with what it is about.
 fn keep(about: &str, table: &str) -> Result<(), String> {
     let text = format!(
-        "# The last run of `cargo xtask e2e`\n\n{about}, on Debian machines with kernels and clocks of their own.\n\n\
-         ```\n{table}```\n"
+        "# The last run of `cargo xtask e2e`\n\n{about}, on Debian machines with kernels and clocks of their own; the first \
+         ones, about containers, in one.\n\n```\n{table}```\n"
     );
     let path = root().join(Path::new(RESULTS));
     fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))
