@@ -23,6 +23,9 @@ const FILE_LEN_MAX: u64 = 1 << 24;
 /// Lines that are kept; a day of the fastest polls has fewer.
 const LINES_MAX: usize = 200_000;
 
+/// No figure is as large as this: an offset is less than 136 years. Of larger ones there would be no sum.
+const FIGURE_MAX: f64 = 1e10;
+
 /// The Modified Julian Day of 1970-01-01.
 const MJD_OF_UNIX: f64 = 40_587.0;
 
@@ -48,7 +51,7 @@ impl Correction {
     /// Day, second, offset, frequency, jitter and more; what is no such line is passed over.
     fn parse(line: &str) -> Option<Self> {
         let mut numbers =
-            line.split_whitespace().map(|word| word.parse().ok().filter(|n: &f64| n.is_finite()));
+            line.split_whitespace().map(|word| word.parse().ok().filter(|n: &f64| n.abs() < FIGURE_MAX));
         let mut next = || numbers.next().flatten();
         let (day, second) = (next()?, next()?);
         // From 1970 to 2132.
@@ -207,7 +210,7 @@ mod tests {
                 format!("61370 {}.000 {:.9} -12.5 0.000001 0.001 6\n", row * 16, f64::from(row) * 1e-6)
             })
             .collect();
-        let text = format!("junk\n61370 nan 1 2 3\n\u{1b}[2J\n{}61370", rows.concat());
+        let text = format!("junk\n61370 nan 1 2 3\n61370 1 1e308 2 3\n\u{1b}[2J\n{}61370", rows.concat());
         fs::write(folder.path().join("loopstats.20261126"), text).unwrap();
         fs::write(folder.path().join("loopstats.20261120"), "61364 5.0 9.9 1 1 1 6\n").unwrap();
         let text = shown(folder.path()).unwrap();

@@ -82,6 +82,9 @@ const TABLE: &[Entry] = &[
 /// Columns of a command and what follows it, before its meaning.
 const WIDTH: usize = 34;
 
+/// Columns of a usual terminal.
+const TERMINAL: usize = 80;
+
 /// All names.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     TABLE.iter().flat_map(|entry| entry.names.iter().copied())
@@ -157,13 +160,33 @@ pub(super) fn help(word: Option<&str>, out: &mut dyn Write) -> Result<(), Comman
 
 fn describe(entry: &Entry, out: &mut dyn Write) -> Result<(), CommandError> {
     let call = format!("{} {}", entry.names.join(", "), entry.usage);
-    let call = call.trim_end();
+    let call = folded(call.trim_end(), TERMINAL - 8, "\n        ");
+    let margin = format!("\n{:WIDTH$}", "");
+    let meaning = folded(entry.meaning, TERMINAL - WIDTH, &margin);
     if call.len() < WIDTH {
-        writeln!(out, "{call:<WIDTH$}{}", entry.meaning)?;
+        writeln!(out, "{call:<WIDTH$}{meaning}")?;
     } else {
-        writeln!(out, "{call}\n{:WIDTH$}{}", "", entry.meaning)?;
+        writeln!(out, "{call}{margin}{meaning}")?;
     }
     Ok(())
+}
+
+/// `text` in lines of at most `width` columns, and `margin` between them, whose columns do not count.
+fn folded(text: &str, width: usize, margin: &str) -> String {
+    let mut lines = String::new();
+    let mut column = 0;
+    for word in text.split(' ') {
+        if column > 0 && column + 1 + word.len() > width {
+            lines.push_str(margin);
+            column = 0;
+        } else if column > 0 {
+            lines.push(' ');
+            column += 1;
+        }
+        lines.push_str(word);
+        column += word.len();
+    }
+    lines
 }
 
 /// What the table of variables says of a name.
@@ -206,5 +229,9 @@ mod tests {
         assert!(text("mrulist").unwrap().contains("maxlstint"));
         assert!(text("offset").unwrap().contains("(system, ms)"));
         assert!(text("the").is_err());
+        let mut all = Vec::new();
+        help(None, &mut all).unwrap();
+        let all = String::from_utf8(all).unwrap();
+        assert!(all.lines().all(|line| line.len() <= TERMINAL && !line.ends_with(' ')), "{all}");
     }
 }
