@@ -211,6 +211,51 @@ fn our_ntpq_shows_ntpsecs_ntpd_as_debians_does() {
             table(&ours, &["-c", command, "127.0.0.1"])
         );
     }
+
+    for units in ["-n", "-nu"] {
+        for command in REPORTS {
+            let ask = |program: &Path| table(program, &[units, "-c", command, "127.0.0.1"]);
+            let same = until(Duration::from_secs(20), || {
+                let (before, ours, after) = (ask(&theirs), ask(&ours("ntpq")), ask(&theirs));
+                report_agrees(&before, &ours, &after)
+            });
+            assert!(same, "{units} {command}\n{}\n{}", ask(&theirs), ask(&ours("ntpq")));
+        }
+    }
+}
+
+/// Reports, a value a line.
+const REPORTS: [&str; 9] = [
+    "sysinfo",
+    "sysstats",
+    "kerninfo",
+    "iostats",
+    "timerstats",
+    "monstats",
+    "authinfo",
+    "ntsinfo",
+    "pstats &1",
+];
+
+/// Whether every line of ours is theirs, to the byte; where theirs changed meanwhile, but for the figures.
+fn report_agrees(before: &str, ours: &str, after: &str) -> bool {
+    // Bits are a number with ours, the kernel's frequencies have a unit, and 1e-06 ms is `1e.-06s` with theirs; what a daemon
+    // does not have is a dash with ours.
+    let left_out = ["enabled:", "pll freq", "pps ", "precision:", "Unknown variable."];
+    let lines = |text: &str| -> Vec<String> {
+        let shown = text.lines().filter(|line| !left_out.iter().any(|start| line.starts_with(start)));
+        shown.map(|line| line.replace(" ?", " -")).collect()
+    };
+    let shape = |line: &str| {
+        let figures = |c: char| c.is_ascii_digit() || matches!(c, '.' | '-' | ':');
+        line.split_whitespace().map(|word| word.trim_matches(figures).to_owned()).collect::<Vec<_>>()
+    };
+    let (before, ours, after) = (lines(before), lines(ours), lines(after));
+    before.len() == ours.len()
+        && ours.len() == after.len()
+        && ours.iter().zip(before.iter().zip(&after)).all(|(row, (early, late))| {
+            row == early || row == late || (early != late && shape(row) == shape(early))
+        })
 }
 
 fn agrees(before: &str, ours: &str, after: &str) -> bool {
