@@ -10,7 +10,7 @@ use crate::say;
 /// Where tests note what they skip and why (see `tests/src/skip.rs`).
 const SKIP_LOG: &str = "NTP_TEST_SKIP_LOG";
 
-/// How many tests of a program run at once.
+/// By this the tests of a program are told how many of them run at once.
 const THREADS: &str = "RUST_TEST_THREADS";
 
 /// At least so many run at once: most of them wait for a network.

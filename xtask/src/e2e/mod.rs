@@ -75,36 +75,47 @@ pub(crate) fn run(words: &[String]) -> Result<(), String> {
         [option] if option == "--packaging" => true,
         _ => return Err(USAGE.to_owned()),
     };
-    image::check_tools(if packaging { &[] } else { machine::TOOLS })?;
-    // An older one would be examined in its place without anybody's knowing.
-    let package = crate::dist::build_package()?;
-    let mut scenarios = scenarios("packaging")?;
+    let mut chosen = scenarios("packaging")?;
     if !packaging {
-        scenarios.extend(self::scenarios("machines")?);
-        scenarios.sort_by_key(|scenario| !scenario.is_about_containers());
+        chosen.extend(scenarios("machines")?);
+        chosen.sort_by_key(|scenario| !scenario.is_about_containers());
     }
-    if let Some(unknown) = wanted.iter().find(|name| scenarios.iter().all(|known| known.name != ***name)) {
+    if let Some(unknown) = wanted.iter().find(|name| chosen.iter().all(|known| known.name != ***name)) {
         return Err(format!("there is no scenario {unknown}"));
     }
-    scenarios.retain(|scenario| wanted.is_empty() || wanted.contains(&&scenario.name));
-    // As things are before it runs.
-    let about = if packaging { String::new() } else { about()? };
-    let laboratory = if packaging { None } else { Some(Laboratory::open()?) };
-    let run = |scenario: &Scenario| match &laboratory {
-        Some(laboratory) if !scenario.is_about_containers() => {
-            let packages = [machine::PACKAGES, &scenario.packages()].concat();
-            laboratory.run(&Image::get(&packages)?, &package, &scenario.name, &scenario.script)
+    chosen.retain(|scenario| wanted.is_empty() || wanted.contains(&&scenario.name));
+    let contained = packaging || chosen.iter().all(Scenario::is_about_containers);
+    image::check_tools(if contained { &[] } else { machine::TOOLS })?;
+    if contained { in_containers(&chosen) } else { on_machines(&chosen, wanted.is_empty()) }
+}
+
+fn in_containers(chosen: &[Scenario]) -> Result<(), String> {
+    let package = crate::dist::build_package()?;
+    examine(chosen, |scenario| in_container(scenario, &package)).1
+}
+
+/// All but those about containers; the table is kept if nothing is left out.
+fn on_machines(chosen: &[Scenario], all: bool) -> Result<(), String> {
+    // As things are before anything is built of them.
+    let about = about()?;
+    let package = crate::dist::build_package()?;
+    let laboratory = Laboratory::open()?;
+    let (table, verdict) = examine(chosen, |scenario| {
+        if scenario.is_about_containers() {
+            return in_container(scenario, &package);
         }
-        Some(_) | None => {
-            let image = Image::get(&scenario.packages())?;
-            container::run(&image, &package, &scenario.name, &scenario.script)
-        }
-    };
-    let (table, verdict) = examine(&scenarios, run);
-    if wanted.is_empty() && !packaging {
+        let packages = [machine::PACKAGES, &scenario.packages()].concat();
+        laboratory.run(&Image::get(&packages)?, &package, &scenario.name, &scenario.script)
+    });
+    if all {
         keep(&about, &table)?;
     }
     verdict
+}
+
+fn in_container(scenario: &Scenario, package: &Path) -> Result<Outcome, String> {
+    let image = Image::get(&scenario.packages())?;
+    container::run(&image, package, &scenario.name, &scenario.script)
 }
 
 /// Runs them, one after the other; the table, and which have failed.
@@ -163,8 +174,8 @@ fn about() -> Result<String, String> {
 /// Keeps the table, with what it is about.
 fn keep(about: &str, table: &str) -> Result<(), String> {
     let text = format!(
-        "# The last run of `cargo xtask e2e`\n\n{about}, on Debian machines with kernels and clocks of their own; the first \
-         ones, about containers, in one.\n\n```\n{table}```\n"
+        "# The last run of `cargo xtask e2e`\n\n{about}, on Debian machines with kernels and clocks of their own; those about \
+         containers, which come first, in containers.\n\n```\n{table}```\n"
     );
     let path = root().join(Path::new(RESULTS));
     fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))
