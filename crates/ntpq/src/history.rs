@@ -23,7 +23,7 @@ const FILE_LEN_MAX: u64 = 1 << 24;
 /// Lines that are kept; a day of the fastest polls has fewer.
 const LINES_MAX: usize = 200_000;
 
-/// No figure is as large as this: an offset is less than 136 years. Of larger ones there would be no sum.
+/// No figure is as large as this: an offset is less than 136 years. The distance of larger ones may be infinite.
 const FIGURE_MAX: f64 = 1e10;
 
 /// The Modified Julian Day of 1970-01-01.

@@ -233,6 +233,7 @@ pub(super) fn run(
     for (name, label, kind) in report.rows {
         let value = known.text(name);
         let readable = value.and_then(|raw| readable(name, *kind, raw, context.settings, &mut names));
+        // What is readable already is shown as it is.
         let (kind, value) = if readable.is_some() { (Words, readable.as_deref()) } else { (*kind, value) };
         if let Some(line) = line(label, kind, value, &mut span, pivot) {
             writeln!(out, "{line}")?;
@@ -248,10 +249,10 @@ pub(super) fn run(
     Ok(())
 }
 
-/// What a person makes more of than of the value as it came: a number with its unit, the name of an address.
+/// What says more to a person than the value as it came: a number with its unit, the name of an address.
 fn readable(name: &str, kind: Kind, raw: &str, settings: &Settings, names: &mut Names) -> Option<String> {
     match kind {
-        Decimal if settings.units => Some(units::fitted(name, raw)?.trim_start().to_owned()),
+        Decimal if settings.units => units::shortened(name, raw),
         Address if !settings.numeric => names.of(raw.parse().ok()?),
         Decimal | Address | Plain | Words | Leap | Mode | Moment | Span | Count => None,
     }

@@ -82,6 +82,9 @@ const TABLE: &[Entry] = &[
 /// Columns of a command and what follows it, before its meaning.
 const WIDTH: usize = 34;
 
+/// Before what follows a command, where that takes more than one line.
+const INDENT: &str = "\n        ";
+
 /// Columns of a usual terminal.
 const TERMINAL: usize = 80;
 
@@ -160,7 +163,7 @@ pub(super) fn help(word: Option<&str>, out: &mut dyn Write) -> Result<(), Comman
 
 fn describe(entry: &Entry, out: &mut dyn Write) -> Result<(), CommandError> {
     let call = format!("{} {}", entry.names.join(", "), entry.usage);
-    let call = folded(call.trim_end(), TERMINAL - 8, "\n        ");
+    let call = folded(call.trim_end(), TERMINAL - INDENT.len(), INDENT);
     let margin = format!("\n{:WIDTH$}", "");
     let meaning = folded(entry.meaning, TERMINAL - WIDTH, &margin);
     if call.len() < WIDTH {

@@ -22,22 +22,21 @@ fn scale(name: &str) -> Option<(&'static [&'static str], usize)> {
     }
 }
 
-/// A variable with its unit; `None` if it has none, or is no number.
+/// A variable with its unit; `None` if it has none, is no number, or is a whole one, which counts seconds: of those
+/// Debian's ntpq gives only `tai` a unit.
 pub(crate) fn variable(name: &str, raw: &str) -> Option<String> {
     let (units, unit) = scale(name)?;
-    // Whole numbers are counts of seconds, which nobody wants in kiloseconds.
-    if !raw.contains('.') {
-        let counted = unit_of(name) == Some(Unit::Seconds) && raw.parse::<i64>().is_ok();
-        return counted.then(|| format!("{raw}s"));
+    if !raw.contains('.') && name != "tai" {
+        return None;
     }
     let (number, unit) = scaled(raw, units, unit)?;
     Some(format!("{number}{unit}"))
 }
 
-/// The same in eight columns.
-pub(crate) fn fitted(name: &str, raw: &str) -> Option<String> {
+/// The same with no more digits than have room in eight columns, whole numbers as well.
+pub(crate) fn shortened(name: &str, raw: &str) -> Option<String> {
     let (units, unit) = scale(name)?;
-    fit(raw, units, unit)
+    Some(fit(raw, units, unit)?.trim_start().to_owned())
 }
 
 /// Milliseconds in eight columns.
@@ -112,11 +111,10 @@ mod tests {
         assert_eq!(variable("dispersion", "1.367887").unwrap(), "1.367887ms");
         assert_eq!(variable("rootdelay", "0.000").unwrap(), "0us");
         assert_eq!(variable("frequency", "-12.5").unwrap(), "-12.5ppm");
-        assert_eq!(variable("ss_uptime", "1024").unwrap(), "1024s");
-        assert_eq!(fitted("rootdisp", "15937.512345").unwrap(), "15.9375s");
-        assert_eq!(fitted("clk_wander", "0.000").unwrap().trim_start(), "0ppb");
         for (name, raw) in [
             ("stratum", "2"),
+            ("headway", "0"),
+            ("ntscookies", "-1"),
             ("offset", "x.y"),
             ("offset", ""),
             ("offset", "1e9.0"),
@@ -125,5 +123,12 @@ mod tests {
         ] {
             assert_eq!(variable(name, raw), None, "{name}={raw}");
         }
+    }
+
+    #[test]
+    fn whole_numbers_and_long_ones_have_their_units() {
+        assert_eq!(variable("tai", "37").unwrap(), "37s");
+        assert_eq!(shortened("rootdisp", "15937.512345").unwrap(), "15.9375s");
+        assert_eq!(shortened("clk_wander", "0.000").unwrap(), "0ppb");
     }
 }

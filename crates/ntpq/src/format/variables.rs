@@ -11,8 +11,12 @@ const LINE_WIDTH: usize = 78;
 /// The same of classic ntpq.
 const CLASSIC_WIDTH: usize = 72;
 
-/// The last eight measurements, in milliseconds.
+/// The last eight measurements, in milliseconds; old daemons of classic's call the last of them otherwise than ours.
 const FILTERS: [&str; 4] = ["filtdelay", "filtoffset", "filtdisp", "filterror"];
+
+fn is_filter(name: &str) -> bool {
+    FILTERS.contains(&name)
+}
 
 /// Names of the flash bits, from the lowest.
 const FLASH: [&str; 13] = [
@@ -42,13 +46,13 @@ pub(crate) fn cooked(items: &[Item], pivot: UnixTime, units: bool) -> String {
         let in_unit = if units { super::units::variable(&item.name, &item.value) } else { None };
         let cell = match in_unit {
             Some(shown) => format!("{}={shown}", item.name),
-            None if units && FILTERS.contains(&item.name.as_str()) => {
+            None if units && is_filter(&item.name) => {
                 format!("{}={} ms", item.name, value(item, pivot))
             }
             None => format!("{}={}", item.name, value(item, pivot)),
         };
         let separator = if index + 1 < items.len() { ", " } else { "" };
-        let is_row = item.name.starts_with("filt");
+        let is_row = is_filter(&item.name);
         // As if something came after the last one, too: so does Debian's ntpq.
         let width = cell.chars().count() + ", ".len();
         if column > 0 && (column + width > LINE_WIDTH || is_row) {
@@ -70,7 +74,7 @@ pub(crate) fn classic(items: &[Item], pivot: UnixTime) -> String {
     let mut text = String::new();
     let mut column = 0;
     for item in items {
-        let is_row = item.name.starts_with("filt");
+        let is_row = is_filter(&item.name);
         let cell = if is_row {
             format!("{:<11}{}", format!("{}=", item.name), classic_filter(&item.value))
         } else {
@@ -139,7 +143,7 @@ fn value(item: &Item, pivot: UnixTime) -> String {
             Some(time) => format!("{time:?} {}", date(time, pivot)),
             None => raw.to_owned(),
         },
-        name if FILTERS.contains(&name) => filter(raw),
+        name if is_filter(name) => filter(raw),
         _ if item.quoted => format!("\"{raw}\""),
         _ => number(raw),
     }
