@@ -2,6 +2,7 @@
 //! and bounds what they may cost; `driver/local.rs` answers.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs;
 use std::io;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
@@ -35,6 +36,12 @@ pub(crate) struct Caller {
     pub(crate) user: u32,
     /// The process; 0 where the kernel does not say.
     pub(crate) process: i32,
+}
+
+impl fmt::Display for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "user {} (process {})", self.user, self.process)
+    }
 }
 
 impl Caller {

@@ -10,7 +10,6 @@ use ntp_proto::time::MonoTime;
 use tracing::{info, warn};
 
 use super::Driver;
-use super::reload::Remarks;
 use crate::clock::{self, ClockError};
 
 /// How much of a line that came by query is logged.
@@ -156,7 +155,8 @@ impl Driver {
         let before = self.lines.clone();
         let taken = self.lines.take(text, &snapshot).and_then(|()| {
             info!("{who} puts in force: {}", shown());
-            self.reload(now, &mut Remarks::default())
+            self.reload(now)
+                .outcome
                 .map_err(|reason| format!("column 0 the configuration cannot be read anew: {reason}"))
         });
         if let Err(reason) = taken {

@@ -16,7 +16,6 @@ use tracing::{debug, info};
 
 use super::Driver;
 use super::control::Listing;
-use super::reload::Remarks;
 use crate::clock;
 use crate::local::{Caller, LocalQuestion};
 
@@ -26,9 +25,6 @@ const COMMANDS: &str = "associations, readvar, clockvar, mrulist, ifstats, resli
 /// Clients in an answer: unless more are asked for, and at most.
 const CLIENTS_SHOWN: usize = 100;
 const CLIENTS_MAX: usize = 1000;
-
-/// What is wrong with a configuration, in an answer; the log has all of it.
-const COMPLAINTS_SHOWN: usize = 20;
 
 /// Names in one question; each is asked for once.
 const NAMES_MAX: usize = 256;
@@ -99,8 +95,7 @@ impl Driver {
             "reslist" => Ok(json!({ "restrictions": self.rows("addr_restrictions")? })),
             "config" => {
                 let line = question.line.as_deref().ok_or_else(|| usage("no line"))?;
-                let who = format!("user {} (process {})", caller.user, caller.process);
-                let said = self.put_in_force(line, &who);
+                let said = self.put_in_force(line, &caller.to_string());
                 Ok(json!({ "in_force": said.is_ok(), "said": said.unwrap_or_else(|reason| reason) }))
             }
             "reload" => self.reload_for(caller),
@@ -111,15 +106,13 @@ impl Driver {
     /// Reads the configuration anew, as SIGHUP has it do.
     fn reload_for(&mut self, caller: Caller) -> Result<Value, String> {
         let now = clock::now().map_err(|error| error.to_string())?;
-        info!("user {} (process {}) has the configuration read anew", caller.user, caller.process);
-        let mut remarks = Remarks::default();
-        let said = self.reload_and_tell(now, &mut remarks);
-        let texts = remarks.texts();
+        info!("{caller} has the configuration read anew");
+        let reloaded = self.reload_and_tell(now);
         Ok(json!({
-            "in_force": said.is_ok(),
-            "said": said.unwrap_or_else(|reason| reason),
-            "complaints": texts.iter().take(COMPLAINTS_SHOWN).collect::<Vec<_>>(),
-            "complaints_left_out": texts.len().saturating_sub(COMPLAINTS_SHOWN),
+            "in_force": reloaded.outcome.is_ok(),
+            "said": reloaded.said(),
+            "complaints": reloaded.complaints.kept,
+            "complaints_left_out": reloaded.complaints.left_out,
         }))
     }
 

@@ -57,7 +57,6 @@ const ADDRESS_INTERVAL: Duration = Duration::from_secs(20);
 
 pub(crate) use lines::Lines;
 pub(crate) use nonces::NonceSecrets;
-use reload::Remarks;
 pub(crate) use reload::Settled;
 
 /// What the machine and the program are called.
@@ -179,9 +178,8 @@ impl Driver {
                     self.renew_access();
                 }
                 Wake::Time => {}
-                // What comes of it is in the log.
                 Wake::Reload => {
-                    drop(self.reload_and_tell(clock::now()?, &mut Remarks::default()));
+                    self.reload_and_tell(clock::now()?);
                 }
                 Wake::Stop(name) => return self.stop(name),
             }

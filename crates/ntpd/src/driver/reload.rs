@@ -1,5 +1,7 @@
-//! SIGHUP and `ntpctl reload`: the configuration is read anew, and what it says of clients comes into force without a pause.
+//! SIGHUP and `ntpctl reload`: the configuration is read anew, and what it says of clients comes into force without a
+//! pause.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -77,48 +79,98 @@ fn described(changes: &SourceChanges) -> String {
     format!("sources: {kept} as before; new: {}; gone: {}", named(added), named(removed))
 }
 
-/// Whom the log and whoever has asked are told of what is wrong with the configuration.
-#[derive(Debug, Default)]
-pub(super) struct Remarks(Vec<String>);
+/// So many complaints are kept for whoever has asked; the log has all.
+const COMPLAINTS_KEPT: usize = 20;
 
-impl Remarks {
+/// What is wrong with the configuration, for the log and for whoever has asked.
+#[derive(Debug, Default)]
+pub(super) struct Complaints {
+    /// The first ones, in the order in which they came.
+    pub(super) kept: Vec<String>,
+    pub(super) left_out: usize,
+}
+
+impl Complaints {
     fn add(&mut self, complaint: String) {
         warn!("{complaint}");
-        self.0.push(complaint);
+        if self.kept.len() < COMPLAINTS_KEPT {
+            self.kept.push(complaint);
+        } else {
+            self.left_out += 1;
+        }
     }
+}
 
-    /// All of them, in the order in which they came.
-    pub(super) fn texts(&self) -> &[String] {
-        &self.0
+/// What has come into force, and what has not.
+#[derive(Debug)]
+pub(super) struct InForce {
+    changes: SourceChanges,
+    /// Words of ntp.conf whose lines hold from the next start.
+    waiting: Vec<&'static str>,
+}
+
+impl fmt::Display for InForce {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sources = described(&self.changes);
+        if self.waiting.is_empty() {
+            return write!(f, "the configuration has been read anew and is in force ({sources})");
+        }
+        let lines = self.waiting.join("`, `");
+        write!(
+            f,
+            "the configuration has been read anew ({sources}); what `{lines}` lines say now holds from the next start"
+        )
+    }
+}
+
+/// What came of reading the configuration anew.
+#[derive(Debug)]
+pub(super) struct Reloaded {
+    pub(super) outcome: Result<InForce, ConfigError>,
+    pub(super) complaints: Complaints,
+}
+
+impl Reloaded {
+    /// The same in a sentence.
+    pub(super) fn said(&self) -> String {
+        match &self.outcome {
+            Ok(in_force) => in_force.to_string(),
+            Err(reason) => format!("the configuration is not read anew: {reason}"),
+        }
     }
 }
 
 impl Driver {
-    /// Reads the configuration anew because somebody has asked for it; what came of it in words.
-    pub(super) fn reload_and_tell(&mut self, now: MonoTime, remarks: &mut Remarks) -> Result<String, String> {
-        match self.reload(now, remarks) {
-            Ok(said) => {
-                self.tell_status(now);
-                Ok(said)
-            }
-            Err(reason) => {
-                let said = format!("the configuration is not read anew: {reason}");
-                error!("{said}");
-                super::tell(
-                    &self
-                        .notifier
-                        .status("the configuration is not read anew; the one from before is in force"),
-                );
-                Err(said)
-            }
+    /// Reads the configuration anew because somebody has asked for it, and shows what came of it as the status.
+    pub(super) fn reload_and_tell(&mut self, now: MonoTime) -> Reloaded {
+        let reloaded = self.reload(now);
+        if reloaded.outcome.is_ok() {
+            self.tell_status(now);
+        } else {
+            error!("{}", reloaded.said());
+            let status = "the configuration is not read anew; the one from before is in force";
+            super::tell(&self.notifier.status(status));
         }
+        reloaded
     }
 
     /// Reads the configuration anew. If it cannot be read, what was in force stays so.
-    pub(super) fn reload(&mut self, now: MonoTime, remarks: &mut Remarks) -> Result<String, ConfigError> {
+    pub(super) fn reload(&mut self, now: MonoTime) -> Reloaded {
+        let mut complaints = Complaints::default();
+        let outcome = self.read_anew(now, &mut complaints);
+        match &outcome {
+            Ok(in_force) if in_force.waiting.is_empty() => info!("{in_force}"),
+            Ok(in_force) => warn!("{in_force}"),
+            // Whoever wanted it has more to say.
+            Err(_) => {}
+        }
+        Reloaded { outcome, complaints }
+    }
+
+    fn read_anew(&mut self, now: MonoTime, complaints: &mut Complaints) -> Result<InForce, ConfigError> {
         let (mut found, findings) = config::load(&self.options.config, &self.lines.texts())?;
         for finding in findings.iter().filter(|finding| finding.severity != Severity::Note) {
-            remarks.add(finding.to_string());
+            complaints.add(finding.to_string());
         }
         self.options.complete(&mut found);
         // A slip of the pen is no reason to stop asking those who are asked now.
@@ -129,17 +181,17 @@ impl Driver {
         let keys = match keys::load(&found) {
             Ok((keys, found)) => {
                 for complaint in found {
-                    remarks.add(complaint);
+                    complaints.add(complaint);
                 }
                 Arc::new(keys)
             }
             Err(reason) => {
-                remarks.add(format!("the keys stay as they were: {reason}"));
+                complaints.add(format!("the keys stay as they were: {reason}"));
                 Arc::clone(&self.service.rules().keys)
             }
         };
         self.system.set_keys(Arc::clone(&keys));
-        let changes = self.take_sources(&found, &keys, now, remarks);
+        let changes = self.take_sources(&found, &keys, now, complaints);
         self.restrictions = AccessLines::of(&found, self.lines.restrictions());
         let names = self.restrictions.names();
         self.resolver.look_up_restrictions(&names);
@@ -155,29 +207,12 @@ impl Driver {
         self.interfaces = values(&found.interfaces);
         self.listen();
         if changes.kept == 0 && changes.added.is_empty() && !changes.removed.is_empty() {
-            remarks.add(format!(
+            complaints.add(format!(
                 "no source is left: {} names none, and the clock runs free",
                 self.options.config.display()
             ));
         }
-        Ok(self.tell_what_holds(&found, &changes))
-    }
-
-    /// Says what has come into force, and what has not.
-    fn tell_what_holds(&self, found: &Configuration, changes: &SourceChanges) -> String {
-        let sources = described(changes);
-        let waiting = self.settled.differences(&Settled::of(found));
-        if waiting.is_empty() {
-            let said = format!("the configuration has been read anew and is in force ({sources})");
-            info!("{said}");
-            return said;
-        }
-        let lines = waiting.join("`, `");
-        let said = format!(
-            "the configuration has been read anew ({sources}); what `{lines}` lines say now holds from the next start"
-        );
-        warn!("{said}");
-        said
+        Ok(InForce { changes, waiting: self.settled.differences(&Settled::of(&found)) })
     }
 
     /// Whom to ask, and how they vote; those that are the same keep what is known of them.
@@ -186,11 +221,11 @@ impl Driver {
         found: &Configuration,
         keys: &KeyTable,
         now: MonoTime,
-        remarks: &mut Remarks,
+        complaints: &mut Complaints,
     ) -> SourceChanges {
         let (sources, unusable) = config::sources(found, &self.options, keys);
         for complaint in unusable {
-            remarks.add(complaint);
+            complaints.add(complaint);
         }
         self.system.set_selection(now, config::selection(found));
         let changes = self.system.set_sources(now, sources);
