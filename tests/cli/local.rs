@@ -2,13 +2,14 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests, where a failure is a failed test")]
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::os::unix::net::UnixStream;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::process::Child;
 use std::time::Duration;
 
-use ntp_tests::{free_port, ours, run, until, without_clock};
+use ntp_tests::{free_port, is_root, ours, run, skip, until, without_clock};
 use serde_json::{Value, json};
 
 /// A daemon of ours with a socket.
@@ -152,7 +153,7 @@ fn a_socket_left_behind_is_replaced_and_nothing_else_is() {
         Daemon { child, port: 0, folder: tempfile::tempdir().unwrap() }
     };
     let socket = folder.path().join("socket");
-    drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
+    drop(UnixListener::bind(&socket).unwrap());
     let _daemon = start(&socket);
     assert!(until(Duration::from_secs(10), || UnixStream::connect(&socket).is_ok()));
     let other = start(&file);
@@ -277,7 +278,7 @@ fn a_reload_says_what_came_of_it() {
     fs::write(&conf, "sevrer \x1b[31m\n".repeat(30)).unwrap();
     let bad = reload(&[]);
     assert_eq!(bad.status, 2, "{bad:?}");
-    assert!(bad.stdout.contains(" more: see the log") && !bad.stdout.contains('\x1b'), "{bad:?}");
+    assert!(bad.stdout.contains("and 41 more: see the log") && !bad.stdout.contains('\x1b'), "{bad:?}");
     assert!(bad.stderr.contains("what was in force stays so") && rules().contains("192.0.2.2"), "{bad:?}");
     // The unit's log has it already.
     let quiet = reload(&["--or-signal", &daemon.child.id().to_string()]);
@@ -296,29 +297,68 @@ fn a_reload_that_nobody_answers_is_a_signal_or_an_error() {
     let nobody = reload(&[]);
     assert_eq!(nobody.status, 4, "{nobody:?}");
     assert!(nobody.stderr.contains("is ntp.service running?"), "{nobody:?}");
+    // It serves by then, and a signal does not end it.
+    let rules = || daemon.ask(r#"{"command":"reslist"}"#).to_string();
+    assert!(!rules().contains("192.0.2.1"));
     fs::write(&conf, "server 127.127.1.0\nrestrict 192.0.2.1 ignore\n").unwrap();
     let signalled = reload(&["--or-signal", &daemon.child.id().to_string()]);
     assert_eq!((signalled.status, signalled.stdout.as_str(), signalled.stderr.as_str()), (0, "", ""));
-    let rules = || daemon.ask(r#"{"command":"reslist"}"#).to_string();
     assert!(until(Duration::from_secs(10), || rules().contains("192.0.2.1")));
-    for process in ["0", "-1", "1", "nobody", "2147483647"] {
-        assert!(matches!(reload(&["--or-signal", process]).status, 1 | 4), "{process}");
+    for (process, status) in [("0", 1), ("-1", 1), ("1", 1), ("nobody", 1), ("2147483647", 4)] {
+        assert_eq!(reload(&["--or-signal", process]).status, status, "{process}");
     }
-    // Who answers nonsense, or nothing, is not believed.
-    let listener = std::os::unix::net::UnixListener::bind(&elsewhere).unwrap();
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            for answer in
-                [&b""[..], b"\n", b"{}\n", b"[true]\n", b"{\"in_force\": 1, \"said\": \"\"}\n", b"\xff\n"]
-            {
+    // Another process listens there: it is not asked in the place of the one that is meant.
+    let listener = UnixListener::bind(&elsewhere).unwrap();
+    fs::write(&conf, "server 127.127.1.0\nrestrict 192.0.2.2 ignore\n").unwrap();
+    let signalled = reload(&["--or-signal", &daemon.child.id().to_string()]);
+    assert_eq!((signalled.status, signalled.stdout.as_str(), signalled.stderr.as_str()), (0, "", ""));
+    assert!(until(Duration::from_secs(10), || rules().contains("192.0.2.2")));
+    let (mut stream, _) = listener.accept().unwrap();
+    let mut asked = String::new();
+    stream.read_to_string(&mut asked).unwrap();
+    assert_eq!(asked, "");
+}
+
+#[test]
+fn nonsense_is_no_answer_to_a_reload() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("socket");
+    let listener = UnixListener::bind(&path).unwrap();
+    let answers: [(&[u8], &str); 6] = [
+        (b"", "ended before it answered"),
+        (b"\n", "does not speak as ntpd does"),
+        (b"{}\n", "does not speak as ntpd does"),
+        (b"[true]\n", "does not speak as ntpd does"),
+        (b"{\"in_force\": 1, \"said\": \"\"}\n", "does not speak as ntpd does"),
+        (b"\xff\n", "does not speak as ntpd does"),
+    ];
+    for (answer, expected) in answers {
+        let reload = std::thread::scope(|scope| {
+            scope.spawn(|| {
                 let (mut stream, _) = listener.accept().unwrap();
                 BufReader::new(stream.try_clone().unwrap()).read_line(&mut String::new()).unwrap();
                 drop(stream.write_all(answer));
-            }
+            });
+            run(without_clock(&ours("ntpctl")).args(["reload", "--socket"]).arg(&path))
         });
-        for _ in 0..6 {
-            let nonsense = reload(&[]);
-            assert_eq!(nonsense.status, 4, "{nonsense:?}");
-        }
-    });
+        assert_eq!(reload.status, 4, "{reload:?}");
+        assert!(reload.stderr.contains(expected), "{reload:?}");
+    }
+}
+
+#[test]
+fn strangers_may_not_have_a_configuration_read() {
+    if !is_root() {
+        return skip("strangers_may_not_have_a_configuration_read", "needs root, to be somebody else");
+    }
+    let daemon = Daemon::new();
+    // Whoever may reach the socket, and run the program.
+    fs::set_permissions(daemon.folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let copy = daemon.folder.path().join("ntpctl");
+    run(std::process::Command::new("cp").arg(ours("ntpctl")).arg(&copy));
+    let words = ["--reuid", "65534", "--regid", "65534", "--clear-groups"];
+    let mut stranger = std::process::Command::new("setpriv");
+    let refused = run(stranger.args(words).arg(&copy).args(["reload", "--socket"]).arg(daemon.path()));
+    assert_eq!(refused.status, 2, "{refused:?}");
+    assert!(refused.stderr.contains("reload is for root"), "{refused:?}");
 }

@@ -23,8 +23,8 @@ pub struct Options {
 }
 
 const AFTER_HELP: &str = "Exit status: 0 done or nothing to do, 1 usage (check: errors), 2 refused \
-(check --strict: warnings), 3 could not write, 4 written but not restarted (reload: nobody to ask), 5 restart failed and rolled back, \
-6 the change did not work and was rolled back (status, query: no time), 10 --dry-run would change the file.";
+(check --strict: warnings), 3 could not write, 4 written but not restarted (reload: nobody to ask), \
+5 restart failed and rolled back, 6 the change did not work and was rolled back (status, query: no time), 10 --dry-run would change the file.";
 
 /// The commands.
 #[derive(Clone, Debug, Subcommand)]
@@ -142,6 +142,11 @@ impl Command {
             | Self::Keygen(_)
             | Self::Dhcp(_) => false,
         }
+    }
+
+    /// Whether the unit has called it, and no person.
+    pub(crate) const fn is_for_unit(&self) -> bool {
+        matches!(self, Self::Reload(Reload { or_signal: Some(_), .. }))
     }
 
     /// The configuration file that a command is about.
@@ -578,7 +583,7 @@ pub struct Reload {
     /// Where the daemon takes questions in JSON, instead of where the settings say
     #[arg(long, value_name = "PATH")]
     pub socket: Option<PathBuf>,
-    /// For the unit: if nobody listens there, send SIGHUP to this process; say nothing that the log says
+    /// For the unit: this process is meant, which gets SIGHUP where it cannot be asked; say only whether it went wrong
     #[arg(long, value_name = "PID", value_parser = clap::value_parser!(i32).range(2..))]
     pub or_signal: Option<i32>,
 }

@@ -10,11 +10,11 @@ pub enum Exit {
     Done,
     /// 1: usage; `check`: errors.
     Usage,
-    /// 2: refused; `check --strict`: warnings.
+    /// 2: refused, by us or by the daemon; `check --strict`: warnings.
     Refused,
     /// 3: could not write; nothing changed.
     NotWritten,
-    /// 4: written, but nobody restarted the daemon.
+    /// 4: written, but nobody restarted the daemon; `reload`: there is none to be asked.
     NotRestarted,
     /// 5: the restart failed; rolled back.
     RestartFailed,
@@ -48,6 +48,12 @@ pub(crate) enum Failure {
     /// The file is not fit to be edited, or the edit not fit for the file.
     #[error("{0}")]
     Refused(String),
+    /// The daemon will not have the configuration, or not from this user.
+    #[error("{0}")]
+    NotReloaded(String),
+    /// The daemon cannot be asked, or does not say what came of it.
+    #[error("{0}")]
+    Unanswered(String),
     /// Nothing was changed.
     #[error("{0}; nothing was changed")]
     NotWritten(String),
@@ -69,9 +75,9 @@ impl Failure {
     pub(crate) const fn exit(&self) -> Exit {
         match self {
             Self::Usage(_) => Exit::Usage,
-            Self::Refused(_) => Exit::Refused,
+            Self::Refused(_) | Self::NotReloaded(_) => Exit::Refused,
             Self::NotWritten(_) | Self::Output(_) => Exit::NotWritten,
-            Self::NotRestarted(_) => Exit::NotRestarted,
+            Self::NotRestarted(_) | Self::Unanswered(_) => Exit::NotRestarted,
             Self::RestartFailed(_) => Exit::RestartFailed,
             Self::NoAnswer(_) => Exit::NoAnswer,
         }

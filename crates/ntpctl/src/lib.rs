@@ -3,8 +3,8 @@
 //! `edit.rs` plans, `change.rs` is the order of events; `file.rs` reads and judges, `apply.rs` writes
 //! and restores, `service.rs` restarts, `verify.rs` asks the daemon whether it works. `check.rs`,
 //! `list.rs`, `explain.rs` and `history.rs` only look, `import/` reads what other daemons left,
-//! `status.rs` and `query.rs` ask over the network, `reload.rs` over the socket of this machine, `dhcp.rs` takes over what a network offers. `simulate/` shows beforehand what would become of
-//! a configuration.
+//! `status.rs` and `query.rs` ask over the network, `reload.rs` over the socket of this machine, `dhcp.rs` takes over
+//! what a network offers. `simulate/` shows beforehand what would become of a configuration.
 #![forbid(unsafe_code)]
 
 mod advice;
@@ -47,6 +47,8 @@ pub fn run(options: &Options) -> Exit {
     let mut err = io::stderr().lock();
     let settings = match Settings::load(options.settings.as_deref()) {
         Ok(settings) => settings,
+        // The unit's reload must reach its process all the same.
+        Err(_) if options.command.is_for_unit() => Settings::default(),
         Err(reason) => {
             drop(writeln!(err, "ntpctl: {reason}"));
             return Exit::Usage;

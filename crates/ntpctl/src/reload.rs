@@ -1,5 +1,5 @@
-//! `ntpctl reload`: has the running daemon read its configuration anew, and says what came of it. A signal could not:
-//! `systemctl reload` ends well whatever the daemon makes of it.
+//! `ntpctl reload`: has the running daemon read its configuration anew, and says what came of it. A signal brings no
+//! answer back, so the unit asks here, too.
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write};
 use std::os::unix::net::UnixStream;
@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
+use nix::sys::socket::{getsockopt, sockopt};
 use nix::unistd::Pid;
 use serde::Deserialize;
 
@@ -21,73 +22,131 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The longest answer.
 const ANSWER_LEN_MAX: u64 = 1 << 20;
 
-/// What the daemon says; README lists the fields.
+/// What the daemon says.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum Answer {
-    Done {
-        in_force: bool,
-        said: String,
-        #[serde(default)]
-        complaints: Vec<String>,
-        #[serde(default)]
-        complaints_left_out: usize,
-    },
-    Refused {
-        error: String,
-    },
+    Done(Outcome),
+    Refused { error: String },
 }
 
-pub(crate) fn run(request: &Reload, settings: &Settings, out: &mut dyn Write) -> Result<Exit, Failure> {
-    let path = request.socket.as_ref().unwrap_or(&settings.control_socket);
-    let answer = match (UnixStream::connect(path), request.or_signal) {
-        (Ok(stream), _) => ask(stream).map_err(|reason| unanswered(path, settings, &reason))?,
-        // It listens elsewhere, or nowhere; its log says what came of it.
-        (Err(_), Some(process)) => return signal(process),
-        (Err(reason), None) => return Err(unanswered(path, settings, &reason)),
-    };
-    match answer {
-        Answer::Refused { error } => Err(Failure::Refused(error)),
-        Answer::Done { in_force, said, complaints, complaints_left_out } => {
-            // The daemon's log has them, and under the unit this goes to the same place.
-            if request.or_signal.is_none() {
-                for complaint in &complaints {
-                    writeln!(out, "{}", printable(complaint))?;
-                }
-                if complaints_left_out > 0 {
-                    writeln!(out, "and {complaints_left_out} more: see the log")?;
-                }
-            }
-            if !in_force {
-                return Err(Failure::Refused(format!("{said}; what was in force stays so")));
-            }
-            if request.or_signal.is_none() {
-                writeln!(out, "{}", printable(&said))?;
-            }
-            Ok(Exit::Done)
+/// What came of it; README has an example.
+#[derive(Debug, Deserialize)]
+struct Outcome {
+    in_force: bool,
+    said: String,
+    #[serde(default)]
+    complaints: Vec<String>,
+    #[serde(default)]
+    complaints_left_out: usize,
+}
+
+impl Outcome {
+    /// What is wrong with the configuration, whether it is in force or not.
+    fn show_complaints(&self, out: &mut dyn Write) -> io::Result<()> {
+        for complaint in &self.complaints {
+            writeln!(out, "{}", printable(complaint))?;
+        }
+        if self.complaints_left_out > 0 {
+            writeln!(out, "and {} more: see the log", self.complaints_left_out)?;
+        }
+        Ok(())
+    }
+
+    /// What holds now.
+    fn verdict(self) -> Result<String, Failure> {
+        let Self { in_force, said, .. } = self;
+        if in_force {
+            Ok(said)
+        } else {
+            Err(Failure::NotReloaded(format!("{said}; what was in force stays so")))
         }
     }
 }
 
-fn ask(mut stream: UnixStream) -> io::Result<Answer> {
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+enum Unanswered {
+    #[error("nobody listens there ({reason}): is {unit} running? --socket names another place")]
+    Nobody { reason: io::Error, unit: String },
+    #[error("no answer within {} s; ntpd may read the configuration yet: see its log", PATIENCE.as_secs())]
+    Late,
+    #[error("ntpd ended before it answered, or had no place for one more: see its log")]
+    Ended,
+    #[error("the conversation broke off: {0}")]
+    Broken(#[source] io::Error),
+    #[error("what listens there does not speak as ntpd does")]
+    Nonsense,
+}
+
+impl From<io::Error> for Unanswered {
+    fn from(reason: io::Error) -> Self {
+        let is_one_of = |kinds: [io::ErrorKind; 2]| kinds.contains(&reason.kind());
+        if is_one_of([io::ErrorKind::WouldBlock, io::ErrorKind::TimedOut]) {
+            Self::Late
+        } else if is_one_of([io::ErrorKind::BrokenPipe, io::ErrorKind::ConnectionReset]) {
+            Self::Ended
+        } else if reason.kind() == io::ErrorKind::InvalidData {
+            Self::Nonsense
+        } else {
+            Self::Broken(reason)
+        }
+    }
+}
+
+pub(crate) fn run(request: &Reload, settings: &Settings, out: &mut dyn Write) -> Result<Exit, Failure> {
+    let path = request.socket.as_ref().unwrap_or(&settings.control_socket);
+    match request.or_signal {
+        Some(process) => reload_process(process, path),
+        None => reload_and_show(path, &settings.unit, out),
+    }
+}
+
+/// For a person: whoever listens there is meant.
+fn reload_and_show(path: &Path, unit: &str, out: &mut dyn Write) -> Result<Exit, Failure> {
+    let nobody = |reason| Unanswered::Nobody { reason, unit: unit.to_owned() };
+    let answer = UnixStream::connect(path).map_err(nobody).and_then(ask);
+    let outcome = match answer {
+        Ok(Answer::Done(outcome)) => outcome,
+        Ok(Answer::Refused { error }) => return Err(Failure::NotReloaded(error)),
+        Err(reason) => return Err(Failure::Unanswered(format!("{}: {reason}", path.display()))),
+    };
+    let shown = outcome.show_complaints(out);
+    // The verdict first: that nobody reads what is wrong makes nothing right.
+    let said = outcome.verdict()?;
+    shown?;
+    writeln!(out, "{}", printable(&said))?;
+    Ok(Exit::Done)
+}
+
+/// For the unit: only this very process is meant. Where it is not the one that listens, or does not say what came of it, it
+/// gets the signal; its log has the complaints in any case.
+fn reload_process(process: i32, path: &Path) -> Result<Exit, Failure> {
+    let its_own = UnixStream::connect(path).ok().filter(|stream| listener(stream) == Some(process));
+    match its_own.map(ask) {
+        Some(Ok(Answer::Done(outcome))) => outcome.verdict().map(|_| Exit::Done),
+        Some(Ok(Answer::Refused { .. }) | Err(_)) | None => signal(process),
+    }
+}
+
+/// The process that listens at the other end.
+fn listener(stream: &UnixStream) -> Option<i32> {
+    getsockopt(stream, sockopt::PeerCredentials).ok().map(|credentials| credentials.pid())
+}
+
+fn ask(mut stream: UnixStream) -> Result<Answer, Unanswered> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     stream.write_all(b"{\"command\": \"reload\"}\n")?;
     let mut line = String::new();
-    BufReader::new(stream).take(ANSWER_LEN_MAX).read_line(&mut line)?;
-    serde_json::from_str(&line).map_err(io::Error::other)
-}
-
-fn unanswered(path: &Path, settings: &Settings, reason: &io::Error) -> Failure {
-    Failure::NotRestarted(format!(
-        "ntpd cannot be asked at {} ({reason}): is {} running? --socket names another place",
-        path.display(),
-        settings.unit
-    ))
+    if BufReader::new(stream).take(ANSWER_LEN_MAX).read_line(&mut line)? == 0 {
+        return Err(Unanswered::Ended);
+    }
+    serde_json::from_str(&line).map_err(|_| Unanswered::Nonsense)
 }
 
 fn signal(process: i32) -> Result<Exit, Failure> {
     kill(Pid::from_raw(process), Signal::SIGHUP)
-        .map_err(|reason| Failure::NotRestarted(format!("process {process} takes no SIGHUP: {reason}")))?;
+        .map_err(|reason| Failure::Unanswered(format!("process {process} takes no SIGHUP: {reason}")))?;
     Ok(Exit::Done)
 }

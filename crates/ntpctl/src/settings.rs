@@ -52,7 +52,7 @@ impl Default for Settings {
             unit: "ntp.service".to_owned(),
             restart_command: None,
             daemon: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 123),
-            control_socket: PathBuf::from("/run/ntp/control.sock"),
+            control_socket: PathBuf::from(ntpd::cli::CONTROL_SOCKET),
             answer_timeout: 20,
             config: PathBuf::from(CONFIG),
             backup_dir: PathBuf::from("/var/backups/ntp"),

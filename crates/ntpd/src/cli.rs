@@ -94,7 +94,7 @@ Exit status: 0 ended as asked, 1 usage or configuration, 2 could not listen, \
 3 clock control refused, 4 clock beyond the panic threshold, 5 no time obtained (-q).";
 
 /// In the unit's runtime directory.
-const CONTROL_SOCKET: &str = "/run/ntp/control.sock";
+pub const CONTROL_SOCKET: &str = "/run/ntp/control.sock";
 
 impl Options {
     /// Where programs on this machine ask.

@@ -384,6 +384,7 @@ fn local_socket(options: &Options) -> Option<LocalSocket> {
     let path = options.control_socket();
     match LocalSocket::open(path) {
         Ok(socket) => Some(socket),
+        // No folder of the unit's, or somebody else's: usual without the unit. All else means that others are asked there.
         Err(reason)
             if options.control_socket.is_none()
                 && matches!(reason.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) =>
