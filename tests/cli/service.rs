@@ -125,6 +125,32 @@ fn the_configuration_names_the_log_and_the_pid_file_and_can_do_no_harm() {
 }
 
 #[test]
+fn a_signal_in_the_middle_of_the_start_is_obeyed_after_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (conf, pid) = (folder.path().join("ntp.conf"), folder.path().join("ntpd.pid"));
+    fs::write(&conf, "server 127.127.1.0\n").unwrap();
+    let port = free_port().to_string();
+    for signals in [&["-HUP", "-TERM"][..], &["-INT"]] {
+        let log = fs::File::create(folder.path().join("log")).unwrap();
+        let mut command = without_clock(&ours("ntpd"));
+        command.args(["-n", "--clock=none", "--port", &port, "-c"]).arg(&conf).arg("-p").arg(&pid);
+        let mut child = command.stderr(log).spawn().unwrap();
+        let process = child.id().to_string();
+        // No sooner, and no later.
+        while fs::read_to_string(&pid).map_or(0, |number| number.len()) == 0 {
+            std::thread::yield_now();
+        }
+        for signal in signals {
+            assert_eq!(run(Command::new("kill").args([*signal, &process])).status, 0);
+        }
+        let ended = child.wait().unwrap();
+        let said = fs::read_to_string(folder.path().join("log")).unwrap();
+        assert!(ended.success() && said.contains("ending on SIG"), "{ended}: {said}");
+        assert!(!pid.exists(), "{signals:?}");
+    }
+}
+
+#[test]
 fn relative_names_mean_the_folder_where_the_command_was_given() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("ntp.conf"), "server 127.127.1.0\n").unwrap();

@@ -17,6 +17,7 @@ mod panic_gate;
 mod resolver;
 pub mod sandbox;
 mod serve;
+mod signals;
 mod start;
 mod statefiles;
 mod statistics;

@@ -37,7 +37,7 @@ use crate::sandbox::{self, Confined, Standing};
 use crate::serve::{Service, ServicePlan};
 use crate::statefiles::{self, StateFiles};
 use crate::statistics::StatisticsFiles;
-use crate::unit;
+use crate::{signals, unit};
 
 /// How what is sent is marked where nothing is said: expedited forwarding, as in classic ntpd.
 const CODE_POINT: u8 = 46;
@@ -241,6 +241,8 @@ fn launch(options: &Options, mut prepared: Prepared) -> Result<Exit, StartError>
     if background {
         named(Path::new("leaving the terminal"), nix::unistd::daemon(false, false).map_err(io::Error::from))?;
     }
+    // Before there is any other thread, which a signal could reach.
+    named(Path::new("the signals"), signals::hold())?;
     let level = match options.debug {
         0 => Level::INFO,
         1 => Level::DEBUG,

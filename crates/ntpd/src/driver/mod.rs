@@ -24,7 +24,6 @@ use ntp_proto::control::{Caution, Gate, Traffic};
 use ntp_proto::estimator::Memory;
 use ntp_proto::system::{Action, ClockReport, Event, HostAddress, Outcome, Received, System};
 use ntp_proto::time::{Frequency, MonoTime};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{debug, error, info, trace, warn};
 
 use crate::cli::Options;
@@ -38,6 +37,7 @@ use crate::net::{Complaints, DATAGRAM_LEN_MAX, Origin, Sockets};
 use crate::panic_gate::PanicGate;
 use crate::resolver::{Answer, Resolver, Subject};
 use crate::serve::{Question, Service};
+use crate::signals::Signals;
 use crate::statefiles::{StateFiles, Stored};
 use crate::statistics::StatisticsFiles;
 
@@ -134,20 +134,10 @@ enum Wake {
     Reload,
 }
 
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hangup: Signal,
-}
-
 impl Driver {
     /// Runs until a signal or the system ends it.
     pub(crate) async fn run(mut self) -> Result<Exit, ClockError> {
-        let mut signals = Signals {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hangup: signal(SignalKind::hangup())?,
-        };
+        let mut signals = Signals::listen()?;
         tell(&self.notifier.ready());
         self.resolver.look_up_restrictions(&self.restrictions.names());
         let now = clock::now()?;
