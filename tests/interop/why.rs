@@ -24,7 +24,7 @@ fn start(namespace: &str, folder: &Path, name: &str, text: &str, clock: &str) ->
 fn serve(net: &Net, folder: &Path, last: u8, more: &str, clock: &str) -> Daemon {
     let address = format!("10.77.0.{last}/24");
     run(net.on_server(Path::new("ip")).args(["addr", "add", &address, "dev", "cable"]));
-    let text = format!("interface ignore all\ninterface listen 10.77.0.{last}\n{more}");
+    let text = format!("interface ignore all\ninterface ignore lo\ninterface listen 10.77.0.{last}\n{more}");
     start(&net.server, folder, &format!("server{last}"), &text, clock)
 }
 
@@ -46,11 +46,12 @@ fn code<'r>(report: &'r Value, source: &str) -> &'r str {
 }
 
 /// Servers of many kinds, beside three good ones; and what is to be said of each.
-const SOURCES: [(&str, &str, &str); 14] = [
+const SOURCES: [(&str, &str, &str); 15] = [
     ("server 10.77.0.1 iburst minpoll 3 maxpoll 3 prefer", "10.77.0.1", "leader candidate outlier"),
     ("server 10.77.0.2 iburst minpoll 3 maxpoll 3", "10.77.0.2", "leader candidate outlier"),
     ("server 10.77.0.3 iburst minpoll 3 maxpoll 3", "10.77.0.3", "leader candidate outlier"),
     ("server 10.77.0.99 iburst minpoll 3 maxpoll 3", "10.77.0.99", "unreachable"),
+    ("server 203.0.113.7 iburst minpoll 3", "203.0.113.7", "no_route"),
     ("server nosuch.invalid", "nosuch.invalid", "unresolved"),
     ("server good.test", "good.test", "duplicate"),
     ("pool pool.test", "pool.test", "pool"),
@@ -136,7 +137,7 @@ fn join(net: &Net, other: &Net) {
 fn serve_there(other: &Net, folder: &Path, last: u8, more: &str, clock: &str) -> Daemon {
     let address = format!("10.77.1.{last}/24");
     run(other.on_server(Path::new("ip")).args(["addr", "add", &address, "dev", "second"]));
-    let text = format!("interface ignore all\ninterface listen 10.77.1.{last}\n{more}");
+    let text = format!("interface ignore all\ninterface ignore lo\ninterface listen 10.77.1.{last}\n{more}");
     start(&other.server, folder, &format!("there{last}"), &text, clock)
 }
 

@@ -73,7 +73,8 @@ fn allowed(rules: &[InterfaceRule], candidate: &InterfaceAddress) -> bool {
 
 fn matches(target: &InterfaceTarget, candidate: &InterfaceAddress) -> bool {
     match target {
-        InterfaceTarget::All => true,
+        // As in classic and NTPsec: `ntpq` must reach a daemon that listens nowhere else.
+        InterfaceTarget::All => !candidate.address.is_loopback(),
         InterfaceTarget::V4 => candidate.address.is_ipv4(),
         InterfaceTarget::V6 => candidate.address.is_ipv6(),
         // Wildcard addresses belong to no interface; with rules they are not listened on at all.
@@ -132,5 +133,9 @@ mod tests {
         assert!(!allowed(&rules, &on("eth1", "192.0.2.2")));
         assert!(allowed(&rules, &on("eth1", "10.7.0.1")));
         assert!(allowed(&rules[..0], &on("eth1", "192.0.2.2")));
+        // Loopback is left out by its name or address alone.
+        assert!(allowed(&rules, &on("lo", "127.0.0.1")) && allowed(&rules[..2], &on("lo", "::1")));
+        let rules = [rule(InterfaceAction::Ignore, InterfaceTarget::Name("lo".to_owned()))];
+        assert!(!allowed(&rules, &on("lo", "127.0.0.1")));
     }
 }

@@ -16,7 +16,7 @@ use source::Finding;
 use system::Verdict;
 
 /// Counters that tell silence from other troubles.
-const COUNTERS: [&str; 4] = ["sent", "received", "badauth", "bogusorg"];
+const COUNTERS: [&str; 5] = ["sent", "received", "badauth", "bogusorg", "timereach"];
 
 /// How it stands, for programs.
 #[derive(Debug, Serialize)]

@@ -24,7 +24,7 @@ pub(crate) struct Source<'a> {
     pub(crate) status: u16,
     /// What is sent by default.
     pub(crate) variables: Variables<'a>,
-    /// Counters: `sent`, `received`, `badauth`, `bogusorg`; perhaps none.
+    /// Counters: `sent`, `received`, `badauth`, `bogusorg`, `timereach`; perhaps none.
     pub(crate) counters: Variables<'a>,
 }
 
@@ -41,6 +41,9 @@ const LOOP: i64 = 0x0800;
 
 /// A source that has been asked so often without an answer is not merely slow.
 const ASKED_OFTEN: i64 = 3;
+
+/// After so many seconds a source that nothing has been sent to cannot be sent to.
+const UNSENT_SECONDS: i64 = 20;
 
 /// A finding about a source that is not used, and could be.
 fn fault(code: &'static str, sentence: impl Into<String>, remedy: &'static str) -> Finding {
@@ -196,6 +199,12 @@ fn silent(source: &Source<'_>) -> Option<Finding> {
             ),
             "check the network between, and whether the server still runs",
         )
+    } else if count("sent") == Some(0) && count("timereach").is_some_and(|age| age >= UNSENT_SECONDS) {
+        fault(
+            "no_route",
+            "could not be asked so far: no request to it leaves this machine".to_owned(),
+            "check that the network is up, and the way there (`ip route get ADDRESS`)",
+        )
     } else if sent < ASKED_OFTEN {
         fine("starting", false, "has only just been asked")
     } else if variables.integer("keyid").is_some_and(|key| key > 0) {
@@ -310,7 +319,9 @@ mod tests {
             (0x8011, silent.replace("0x1000", "0x1020"), "sent=9, received=9", "unsynchronized"),
             (0x8011, silent.to_owned(), "sent=9, received=0", "unreachable"),
             (0x8011, silent.replace("keyid=5", "keyid=0"), "sent=9, received=0", "unreachable"),
-            (0x8011, silent.to_owned(), "sent=1, received=0", "starting"),
+            (0x8011, silent.to_owned(), "sent=1, received=0, timereach=30", "starting"),
+            (0x8011, silent.to_owned(), "sent=0, received=0, timereach=3", "starting"),
+            (0x8011, silent.to_owned(), "sent=0, received=0, timereach=30", "no_route"),
             (0x8013, format!("{silent}, rec=0x5.5, unreach=9"), "sent=90, received=50", "lost"),
             (0x8011, silent.to_owned(), "sent=9, received=9, badauth=9", "authentication"),
             (0x8011, silent.to_owned(), "sent=9, received=4, bogusorg=4", "bogus"),

@@ -77,8 +77,8 @@ fn unsynchronized(event: u16, sources: &[Finding]) -> (&'static str, String) {
     let count = |codes: &[&str]| sources.iter().filter(|source| codes.contains(&source.code)).count();
     let asked = sources.len() - count(&["pool", "local_clock", "duplicate"]);
     let unresolved = count(&["unresolved"]);
-    let mute = count(&["unreachable", "lost", "kiss_deny", "denied", "kiss_rate", "bogus", "authentication"])
-        + unresolved;
+    let silent = count(&["unreachable", "no_route", "lost", "bogus", "authentication"]);
+    let mute = silent + count(&["kiss_deny", "denied", "kiss_rate"]) + unresolved;
     let words = |text: &str| format!("not synchronized: {text}");
     if event == PANIC {
         return (
