@@ -1,14 +1,19 @@
 //! "Did you mean ...?"
 
+/// No word that could be meant is longer.
+const LEN_MAX: usize = 64;
+
 /// The candidate nearest to `word`, if it is within two edits and nearer than a different word of
 /// that length would be.
 pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let lower = word.to_ascii_lowercase();
+    let lower: Vec<char> = word.to_ascii_lowercase().chars().take(LEN_MAX + 1).collect();
+    if lower.len() > LEN_MAX {
+        return None;
+    }
     let limit = if word.len() <= 4 { 1 } else { 2 };
     candidates
         .into_iter()
-        .map(|candidate| (distance(&lower, candidate), candidate))
-        .filter(|(edits, _)| *edits <= limit)
+        .filter_map(|candidate| Some((distance(&lower, candidate, limit)?, candidate)))
         .min()
         .map(|(_, candidate)| candidate)
 }
@@ -21,9 +26,12 @@ pub(crate) fn meant<'a>(text: &str, candidates: &[&'a str]) -> Option<&'a str> {
     exact.or_else(|| nearest(bare, candidates.iter().copied()))
 }
 
-/// Edits to get from one word to the other: insert, delete, replace, or swap neighbours.
-fn distance(from: &str, to: &str) -> usize {
-    let (from, to): (Vec<char>, Vec<char>) = (from.chars().take(64).collect(), to.chars().collect());
+/// Edits to get from one word to the other, if they are no more than `limit`: insert, delete, replace, or swap neighbours.
+fn distance(from: &[char], to: &str, limit: usize) -> Option<usize> {
+    if from.len().abs_diff(to.chars().count()) > limit {
+        return None;
+    }
+    let to: Vec<char> = to.chars().collect();
     let mut before_last: Vec<usize> = Vec::new();
     let mut last: Vec<usize> = (0..=to.len()).collect();
     for (row, have) in from.iter().enumerate() {
@@ -36,9 +44,13 @@ fn distance(from: &str, to: &str) -> usize {
             }
             current.push(best);
         }
+        // It becomes no less from here on.
+        if current.iter().chain(&last).all(|edits| *edits > limit) {
+            return None;
+        }
         before_last = std::mem::replace(&mut last, current);
     }
-    last[to.len()]
+    last.last().copied().filter(|edits| *edits <= limit)
 }
 
 #[cfg(test)]
@@ -55,5 +67,8 @@ mod tests {
         }
         assert_eq!(nearest("bananas", words), None);
         assert_eq!(nearest("", words), None);
+        assert_eq!(nearest(&"server".repeat(1000), words), None);
+        assert_eq!(nearest("eserver", words), Some("server"));
+        assert_eq!(nearest("esrvre", words), Some("server"));
     }
 }
