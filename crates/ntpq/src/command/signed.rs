@@ -67,7 +67,7 @@ pub(super) fn rules(context: &mut Context<'_>, out: &mut dyn Write) -> Result<()
     Ok(())
 }
 
-/// Puts the lines of a file in force, one after the other, up to the first that is refused.
+/// Puts the lines of a file in force, one after the other; one that is refused is no reason to leave others out.
 pub(super) fn configure_from(
     name: Option<&str>,
     context: &mut Context<'_>,
@@ -80,15 +80,21 @@ pub(super) fn configure_from(
     let (_, content) = config_files::load_file(path, FILE_LEN_MAX).map_err(|error| unread(&error))?;
     let text = String::from_utf8(content).map_err(|_| unread(&"is no text"))?;
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-    let mut taken = 0;
+    let (mut some, mut declined) = (false, false);
     for line in lines {
         if !context.settings.json {
             writeln!(out, "{}", line.escape_debug())?;
         }
-        configure(line, context, out)?;
-        taken += 1;
+        some = true;
+        match configure(line, context, out) {
+            Err(CommandError::Declined) => declined = true,
+            other => other?,
+        }
     }
-    if taken == 0 { Err(unread(&"has no line that says anything")) } else { Ok(()) }
+    if declined {
+        return Err(CommandError::Declined);
+    }
+    if some { Ok(()) } else { Err(unread(&"has no line that says anything")) }
 }
 
 /// Puts a line of configuration in force.
@@ -113,7 +119,7 @@ pub(super) fn configure(
     // ntpd names the column at which it stumbled.
     let column = said.strip_prefix("column ").and_then(|rest| rest.split(' ').next()?.parse::<usize>().ok());
     match column.filter(|_| said.contains("syntax error")) {
-        Some(column) => writeln!(out, "{line}\n{}^\n{said}", "_".repeat(column))?,
+        Some(column) => writeln!(out, "{}\n{}^\n{said}", line.escape_debug(), "_".repeat(column))?,
         // A refusal that is about no column.
         None => writeln!(out, "{}", said.strip_prefix("column 0 ").unwrap_or(&said))?,
     }
