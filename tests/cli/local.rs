@@ -347,6 +347,27 @@ fn nonsense_is_no_answer_to_a_reload() {
 }
 
 #[test]
+fn a_daemon_with_too_many_conversations_refuses_no_configuration() {
+    let daemon = Daemon::new();
+    let held: Vec<UnixStream> = (0..8).map(|_| UnixStream::connect(daemon.path()).unwrap()).collect();
+    for stream in &held {
+        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    }
+    let reload = || {
+        let mut command = without_clock(&ours("ntpctl"));
+        run(command.args(["reload", "--socket"]).arg(daemon.path()))
+    };
+    // They end by themselves after two seconds without a question.
+    let busy: Vec<_> = (0..4).map(|_| reload()).collect();
+    for outcome in busy {
+        assert_eq!(outcome.status, 4, "{outcome:?}");
+        assert!(outcome.stderr.contains("too many conversations"), "{outcome:?}");
+    }
+    drop(held);
+    assert!(until(Duration::from_secs(5), || reload().status == 0));
+}
+
+#[test]
 fn strangers_may_not_have_a_configuration_read() {
     if !is_root() {
         return skip("strangers_may_not_have_a_configuration_read", "needs root, to be somebody else");

@@ -23,7 +23,7 @@ pub struct Options {
 }
 
 const AFTER_HELP: &str = "Exit status: 0 done or nothing to do, 1 usage (check: errors), 2 refused \
-(check --strict: warnings), 3 could not write, 4 written but not restarted (reload: nobody to ask), \
+(check --strict: warnings), 3 could not write, 4 written but not restarted (reload: no answer), \
 5 restart failed and rolled back, 6 the change did not work and was rolled back (status, query: no time), 10 --dry-run would change the file.";
 
 /// The commands.
@@ -320,7 +320,8 @@ pub struct Dhcp {
     /// The interface, whose servers from before are replaced
     #[arg(value_name = "INTERFACE", required_unless_present = "networkd")]
     pub interface: Option<String>,
-    /// Addresses or names; without one the interface's file is removed
+    /// Addresses or names, and nothing else: options go before them, for a network may name what it likes. Without one the
+    /// interface's file is removed
     #[arg(value_name = "SERVER", allow_hyphen_values = true)]
     pub servers: Vec<String>,
     /// Instead, take over those of all leases of systemd-networkd, which keeps them there

@@ -58,7 +58,9 @@ pub(crate) fn run(request: &Keygen, out: &mut dyn Write) -> Result<Exit, Failure
         "{name} has key {number}, {}. To use it, here and on the other machine:",
         algorithm.name()
     )?;
-    writeln!(out, "    keys {name}\n    trustedkey {number}")?;
+    // For ntpd, which is started somewhere else.
+    let whole = std::path::absolute(path)?;
+    writeln!(out, "    keys {}\n    trustedkey {number}", whole.display())?;
     if old.is_none() && Account::may_change() {
         share_with_daemon(path, out)?;
     }

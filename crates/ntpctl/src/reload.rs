@@ -1,10 +1,10 @@
 //! `ntpctl reload`: has the running daemon read its configuration anew, and says what came of it. A signal brings no
 //! answer back, so the unit asks here, too.
 
-use std::io::{self, BufRead as _, BufReader, Read as _, Write};
+use std::io::{self, Read as _, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::sys::socket::{getsockopt, sockopt};
@@ -20,14 +20,19 @@ use crate::settings::Settings;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The longest answer.
-const ANSWER_LEN_MAX: u64 = 1 << 20;
+const ANSWER_LEN_MAX: usize = 1 << 20;
 
 /// What the daemon says.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum Answer {
     Done(Outcome),
-    Refused { error: String },
+    Refused {
+        error: String,
+        /// It is not about what was asked for: there are too many who ask.
+        #[serde(default)]
+        busy: bool,
+    },
 }
 
 /// What came of it; README has an example.
@@ -71,8 +76,10 @@ enum Unanswered {
     Nobody { reason: io::Error, unit: String },
     #[error("no answer within {} s; ntpd may read the configuration yet: see its log", PATIENCE.as_secs())]
     Late,
-    #[error("ntpd ended before it answered, or had no place for one more: see its log")]
+    #[error("ntpd ended before it answered: see its log")]
     Ended,
+    #[error("{0}")]
+    Busy(String),
     #[error("the conversation broke off: {0}")]
     Broken(#[source] io::Error),
     #[error("what listens there does not speak as ntpd does")]
@@ -108,15 +115,17 @@ fn reload_and_show(path: &Path, unit: &str, out: &mut dyn Write) -> Result<Exit,
     let answer = UnixStream::connect(path).map_err(nobody).and_then(ask);
     let outcome = match answer {
         Ok(Answer::Done(outcome)) => outcome,
-        Ok(Answer::Refused { error }) => return Err(Failure::NotReloaded(error)),
+        Ok(Answer::Refused { error, .. }) => return Err(Failure::NotReloaded(error)),
         Err(reason) => return Err(Failure::Unanswered(format!("{}: {reason}", path.display()))),
     };
     let shown = outcome.show_complaints(out);
     // The verdict first: that nobody reads what is wrong makes nothing right.
     let said = outcome.verdict()?;
-    shown?;
-    writeln!(out, "{}", printable(&said))?;
-    Ok(Exit::Done)
+    match shown.and_then(|()| writeln!(out, "{}", printable(&said))) {
+        // Nor does it make anything wrong.
+        Err(reason) if reason.kind() != io::ErrorKind::BrokenPipe => Err(Failure::Output(reason)),
+        Ok(()) | Err(_) => Ok(Exit::Done),
+    }
 }
 
 /// For the unit: only this very process is meant. Where it is not the one that listens, or does not say what came of it, it
@@ -135,14 +144,43 @@ fn listener(stream: &UnixStream) -> Option<i32> {
 }
 
 fn ask(mut stream: UnixStream) -> Result<Answer, Unanswered> {
-    stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    stream.write_all(b"{\"command\": \"reload\"}\n")?;
-    let mut line = String::new();
-    if BufReader::new(stream).take(ANSWER_LEN_MAX).read_line(&mut line)? == 0 {
+    // Who has no place for one more says so without waiting for the question, and hangs up.
+    let asked = stream.write_all(b"{\"command\": \"reload\"}\n");
+    let line = line_within(&mut stream, PATIENCE)?;
+    if line.is_empty() {
+        asked?;
         return Err(Unanswered::Ended);
     }
-    serde_json::from_str(&line).map_err(|_| Unanswered::Nonsense)
+    match serde_json::from_slice(&line) {
+        Ok(Answer::Refused { error, busy: true }) => Err(Unanswered::Busy(error)),
+        Ok(answer) => Ok(answer),
+        Err(_) => Err(Unanswered::Nonsense),
+    }
+}
+
+/// A line, or what came of it before the other end hung up; it has so long altogether.
+fn line_within(stream: &mut UnixStream, patience: Duration) -> io::Result<Vec<u8>> {
+    let end = Instant::now() + patience;
+    let (mut line, mut some) = (Vec::new(), [0; 4096]);
+    while !line.contains(&b'\n') {
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        stream.set_read_timeout(Some(left))?;
+        let length = match stream.read(&mut some) {
+            Ok(length) => length,
+            // Some of the question was not read: what was said before is what counts.
+            Err(reason) if reason.kind() == io::ErrorKind::ConnectionReset => 0,
+            Err(reason) => return Err(reason),
+        };
+        line.extend(some.iter().take(length));
+        if length == 0 || line.len() > ANSWER_LEN_MAX {
+            break;
+        }
+    }
+    Ok(line)
 }
 
 fn signal(process: i32) -> Result<Exit, Failure> {

@@ -155,11 +155,12 @@ fn admit(stream: UnixStream, places: &Places, questions: &mpsc::Sender<LocalQues
     let credentials = stream.peer_cred()?;
     let caller = Caller { user: credentials.uid(), process: credentials.pid().unwrap_or(0) };
     let Some(place) = places.take(caller) else {
-        let words = refusal(&format!(
+        let reason = format!(
             "too many conversations at once (user {} may have \
              {CONVERSATIONS_OF_ONE_MAX}, all together {CONVERSATIONS_MAX}): end one, and try again",
             caller.user
-        ));
+        );
+        let words = serde_json::json!({ "error": reason, "busy": true }).to_string() + "\n";
         // What does not fit into an empty buffer is not worth waiting for.
         return stream.try_write(words.as_bytes()).map(drop);
     };

@@ -147,7 +147,11 @@ impl Reader {
                 );
             }
             ("keyfile", Some(_)) => {
-                self.imported.leave(place, &line(), "keys are not acted on yet, and the two formats differ");
+                self.imported.leave(
+                    place,
+                    &line(),
+                    "the two formats differ: write the keys anew, or make them with `ntpctl keygen`",
+                );
             }
             ("include" | "confdir" | "sourcedir", Some(_)) => self.include(place, name, rest, from),
             _ => self.imported.leave(place, &line(), "ntpd has nothing like it"),
@@ -211,7 +215,7 @@ impl Reader {
         }
         if let Some(how) = authenticated {
             let line = format!("{keyword} {host} {how}");
-            let why = "authentication is not implemented, and unauthenticated time is not what was asked for";
+            let why = "unauthenticated time is not what was asked for, and what authenticates it is not carried over";
             self.imported.leave(place, &line, why);
             return;
         }
