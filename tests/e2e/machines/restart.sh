@@ -12,7 +12,7 @@ worst() {
         sleep 2
     done | awk '{ x = $1 < 0 ? -$1 : $1; if (x > worst) worst = x } END { printf "%.2f", worst * 1000 }'
 }
-steps() { journalctl -u ntp --no-pager | grep -c 'stepping the clock'; }
+steps() { journalctl -u ntp --no-pager | grep -c 'stepping the clock' || :; }
 stepped=$(steps)
 before=$(worst)
 systemctl restart ntp
